@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Every size that comes from outside has its limit here, with its reason. */
+#pragma once
+
+#define DNAME_MAX 255            /* octets of a name on the wire (RFC 1035 2.3.4) */
+#define LABEL_MAX 63             /* octets of a label (RFC 1035 2.3.4) */
+#define RDATA_MAX 65535          /* octets of rdata: a 16-bit length (RFC 1035 3.2.1) */
+#define RDATA_TEXT_MAX 300000    /* presentation form of the largest rdata, \DDD for every octet */
+#define LINE_MAX_BYTES (1 << 20) /* one line of input, decompressed; longer ones are rejected */
+#define JSON_DEPTH_MAX 64        /* nesting of a value that is skipped */
+#define RDATA_ARRAY_MAX 10000    /* elements of one rdata array */
+#define MEMBER_MAX 255           /* octets of sensor_id or bailiwick */
+#define TIME_MAX 253402300799ull /* 9999-12-31: later is milliseconds or nonsense */
+#define COUNT_MAX ((uint64_t)1 << 62) /* counts saturate here */
+#define QUERY_VALUE_MAX 4096     /* octets of a value asked for, decoded */
+#define URL_MAX 16384            /* octets of a request target: longer is 414 */
+#define HEADERS_MAX 32768        /* octets of all request headers: more is 431 */
+#define FILTER_TYPES_MAX 64      /* types in one dribble-filter-rrtype */
+#define PASSWORD_MAX 1024        /* octets of a password or token */
+#define ACCOUNTS_MAX 100000      /* accounts in one file */

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Allocation that cannot fail: it aborts with a message. Only for sizes that are bounded by
+ * base/limits.h or by our own structures. */
+#pragma once
+
+#include <stddef.h>
+
+void *xmalloc(size_t n) __attribute__((malloc, returns_nonnull));
+void *xcalloc(size_t count, size_t n) __attribute__((malloc, returns_nonnull));
+void *xrealloc(void *p, size_t n) __attribute__((returns_nonnull));
+char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
+/* A NUL-terminated copy of n bytes. */
+char *xstrndup(const char *s, size_t n) __attribute__((malloc, returns_nonnull));
