@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The table of options. The order is that of the manual. */
+#include "config/config_priv.h"
+
+#include <stddef.h>
+
+#define AT(member) offsetof(struct config, member)
+#define GIGA ((uint64_t)1 << 30)
+
+static const char *const styles[] = {"circl", "cof", "doc", NULL};
+static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+
+const struct option_row option_rows[] = {
+	{"store", OPTION_STRING, CONFIG_FOR_STORE, AT(store), 0, 0, NULL, "/var/lib/dribble", "URI",
+	 "where the records are kept",
+	 "A path or rocksdb:PATH is a database in a folder of this machine, memory: one that is "
+	 "gone when "
+	 "the program ends, and clickhouse:http://HOST:8123/DATABASE a ClickHouse server."},
+	{"listen", OPTION_ADDRESS, CONFIG_FOR_SERVER, AT(listen), 0, 0, NULL, "127.0.0.1:8400",
+	 "ADDR:PORT", "address to serve on; may be given up to 8 times",
+	 "The address is numeric, an IPv6 address in brackets: [::1]:8400. 0.0.0.0 and [::] are "
+	 "all "
+	 "addresses of the machine. Port 0 is any that is free; the log tells which. Without "
+	 "accounts only "
+	 "loopback addresses are served, see serve_anyone."},
+	{"accounts", OPTION_PATH, CONFIG_FOR_ACCOUNTS, AT(accounts), 0, 0, NULL, "", "FILE",
+	 "the accounts file; empty is the file accounts in the store's folder",
+	 "It is written by dribble user and read anew within a second of every change, without a "
+	 "restart."},
+	{"serve_anyone", OPTION_BOOL, CONFIG_FOR_SERVER, AT(serve_anyone), 0, 0, NULL, "no",
+	 "yes|no", "listen beyond loopback although there are no accounts",
+	 "Anybody who can reach the server may then read and feed. Without it the server refuses "
+	 "to start "
+	 "in that case."},
+	{"style", OPTION_CHOICE, CONFIG_FOR_ANSWERS, AT(style), 0, 0, styles, "circl", "STYLE",
+	 "how records are written: circl, cof or doc",
+	 "Holds for requests that say nothing else, by header, by URL or by their account. circl "
+	 "has the "
+	 "data as rrname and the owner as rdata, as the public service answers; cof is the Common "
+	 "Output "
+	 "Format; doc is circl with numbers as strings."},
+	{"origin", OPTION_URI, CONFIG_FOR_ANSWERS, AT(origin), 0, 0, NULL,
+	 "https://dribble.invalid/pdns/", "URI", "the origin member of every record",
+	 "A URI that tells the reader of a record where it was found; usually the public address "
+	 "of the "
+	 "server."},
+	{"maxset", OPTION_NUMBER, CONFIG_FOR_SERVER, AT(maxset), 1, 1000000, NULL, "1000", "NUMBER",
+	 "most records of one type in an answer that is not paged",
+	 "What is left out is told in the header x-dribble-errors. Also the length of a page when "
+	 "a request "
+	 "has a cursor but no count."},
+	{"page_max", OPTION_NUMBER, CONFIG_FOR_SERVER, AT(page_max), 1, 1000000, NULL, "10000",
+	 "NUMBER", "most records of a page", "Requests for more get this many."},
+	{"import_body_max", OPTION_SIZE, CONFIG_FOR_SERVER, AT(import_body_max), 1024, 1024 * GIGA,
+	 NULL, "1G", "SIZE", "largest body of POST /pdns/import, decompressed",
+	 "A larger one is answered with 413."},
+	{"connections_max", OPTION_NUMBER, CONFIG_FOR_SERVER, AT(connections_max), 1, 1000000, NULL,
+	 "1000", "NUMBER", "most connections at once", "Further clients wait until one ends."},
+	{"connection_timeout", OPTION_DURATION, CONFIG_FOR_SERVER, AT(connection_timeout_ms), 1000,
+	 86400000, NULL, "60s", "TIME", "a connection without traffic is closed after this time",
+	 ""},
+	{"threads", OPTION_NUMBER, CONFIG_FOR_SERVER | CONFIG_FOR_FEEDING, AT(threads), 0, 1024,
+	 NULL, "0", "NUMBER", "threads that work; 0 is one for every processor", ""},
+	{"memory", OPTION_SIZE, CONFIG_FOR_FEEDING | CONFIG_FOR_SERVER, AT(memory), 1 << 20,
+	 1024 * GIGA, NULL, "256M", "SIZE",
+	 "memory in which imports fold observations of one record",
+	 "The more, the fewer writes to the store when a feed repeats itself."},
+	{"cache", OPTION_SIZE, CONFIG_FOR_READING | CONFIG_FOR_FEEDING | CONFIG_FOR_SERVER,
+	 AT(cache), 0, 1024 * GIGA, NULL, "512M", "SIZE", "the store's cache of blocks it has read",
+	 "Comes on top of what the operating system caches."},
+	{"tls_certificate", OPTION_PATH, CONFIG_FOR_SERVER, AT(tls_certificate), 0, 0, NULL, "",
+	 "FILE", "certificate chain (PEM): serve HTTPS", "Needs tls_key."},
+	{"tls_key", OPTION_PATH, CONFIG_FOR_SERVER, AT(tls_key), 0, 0, NULL, "", "FILE",
+	 "private key (PEM) of the certificate", "Needs tls_certificate."},
+	{"log_level", OPTION_CHOICE, CONFIG_FOR_LOG | CONFIG_FOR_SERVER, AT(log_level), 0, 0,
+	 log_levels, "info", "LEVEL",
+	 "least serious messages to write: error, warning, info or debug",
+	 "Messages go to standard error, one a line."},
+};
+
+const size_t option_count = sizeof(option_rows) / sizeof(*option_rows);
+
+_Static_assert(sizeof(option_rows) / sizeof(*option_rows) <= CONFIG_OPTIONS_MAX,
+	       "struct config has an origin for every row");
+
+static uint8_t letter(uint8_t c)
+{
+	return c == '-' ? '_' : c;
+}
+
+bool option_name_is(const char *name, struct bytes other)
+{
+	size_t i = 0;
+	while (i < other.n && name[i] != '\0' && letter((uint8_t)name[i]) == letter(other.p[i]))
+		i++;
+	return i == other.n && name[i] == '\0';
+}
+
+const struct option_row *option_find(struct bytes name, unsigned scope)
+{
+	for (size_t i = 0; i < option_count; i++) {
+		if (option_rows[i].scope & scope && option_name_is(option_rows[i].name, name))
+			return &option_rows[i];
+	}
+	return NULL;
+}
+
+/* Damerau's distance (optimal string alignment), three rows at a time. */
+size_t option_distance(const char *name, struct bytes other)
+{
+	enum { LONGEST = 32 };
+	size_t rows[3][LONGEST + 1], n = strlen(name);
+	if (n > LONGEST || other.n > LONGEST)
+		return LONGEST;
+	for (size_t j = 0; j <= other.n; j++)
+		rows[0][j] = j;
+	for (size_t i = 1; i <= n; i++) {
+		size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *second = rows[(i + 1) % 3];
+		row[0] = i;
+		for (size_t j = 1; j <= other.n; j++) {
+			uint8_t a = letter((uint8_t)name[i - 1]),
+				b = letter(ascii_lower(other.p[j - 1]));
+			size_t best = above[j - 1] + (a != b);
+			best = above[j] + 1 < best ? above[j] + 1 : best;
+			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+			if (i > 1 && j > 1 && a == letter(ascii_lower(other.p[j - 2])) &&
+			    letter((uint8_t)name[i - 2]) == b && second[j - 2] + 1 < best)
+				best = second[j - 2] + 1;
+			row[j] = best;
+		}
+	}
+	return rows[n % 3][other.n];
+}
+
+const char *option_nearest(struct bytes name, unsigned scope)
+{
+	const char *nearest = NULL;
+	size_t least = 1 + name.n / 3; /* as many slips as one makes in a word of this length */
+	least = least > 3 ? 3 : least;
+	for (size_t i = 0; i < option_count; i++) {
+		size_t distance = option_distance(option_rows[i].name, name);
+		if (option_rows[i].scope & scope && distance <= least) {
+			nearest = option_rows[i].name;
+			least = distance ? distance - 1 : 0;
+		}
+	}
+	return nearest;
+}

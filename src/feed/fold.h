@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Folding: equal records met in memory become one before anything is sorted or written. DNS repeats
+ * itself; here it stops to cost. */
+#pragma once
+
+#include "base/err.h"
+#include "model/observation.h"
+#include "store/store.h"
+
+struct fold;
+
+/* memory is what it may hold, in octets, before it says that it is full; writing takes about as much again. */
+struct fold *fold_new(size_t memory);
+void fold_free(struct fold *f);
+
+/* Takes one observation in. */
+void fold_add(struct fold *f, const struct observation *o);
+
+/* Over its memory: time to write. */
+bool fold_is_full(const struct fold *f);
+
+/* Distinct records held. */
+size_t fold_records(const struct fold *f);
+
+/* Rows that fold_write will add. */
+uint64_t fold_rows_expected(const struct fold *f);
+
+/* Adds all rows, both directions, in key order, to a run. The fold keeps what it holds. */
+int fold_write(struct fold *f, struct run *run, struct err *e);
+
+/* Forgets everything; the memory is kept for what comes. */
+void fold_clear(struct fold *f);

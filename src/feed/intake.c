@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* From bytes to a store, exactly once. */
+#include "feed/intake.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "feed/fold.h"
+
+struct intake {
+	struct intake_options opt;
+	struct buffer note_key;
+	struct note note;      /* as of the last commit, or resume */
+	struct note expected;  /* resume, until its digest was compared */
+	bool checking;         /* it was not yet */
+	struct reader *reader;
+	struct fold *fold;
+	XXH3_state_t *digest;
+	uint64_t extent;       /* octets fed */
+	uint64_t skip_until;   /* observations before this octet are counted already */
+	uint64_t accepted, rejected; /* since the last commit */
+	struct sink sink;
+};
+
+static int observe(void *ctx, const struct observation *o)
+{
+	struct intake *in = ctx;
+	fold_add(in->fold, o);
+	in->accepted++;
+	return 0;
+}
+
+static int reject(void *ctx, uint64_t line, struct bytes input, const char *reason)
+{
+	struct intake *in = ctx;
+	in->rejected++;
+	if (in->opt.reject)
+		in->opt.reject(in->opt.ctx, line, input, reason);
+	return 0;
+}
+
+/* While lines that are counted already go by again. */
+static int observe_again(void *ctx, const struct observation *o)
+{
+	(void)ctx, (void)o;
+	return 0;
+}
+
+static int reject_again(void *ctx, uint64_t line, struct bytes input, const char *reason)
+{
+	struct intake *in = ctx;
+	if (in->opt.replay && in->opt.reject)
+		in->opt.reject(in->opt.ctx, line, input, reason);
+	return 0;
+}
+
+struct intake *intake_open(const struct intake_options *opt)
+{
+	struct intake *in = xcalloc(1, sizeof(*in));
+	in->opt = *opt;
+	buffer_put_bytes(&in->note_key, opt->note_key);
+	in->reader = opt->format->open();
+	in->fold = fold_new(opt->memory);
+	in->digest = XXH3_createState();
+	if (!in->digest)
+		abort();
+	XXH3_128bits_reset(in->digest);
+	in->sink = (struct sink){observe, reject, in};
+	if (opt->resume) {
+		in->note = *opt->resume;
+		in->expected = *opt->resume;
+		in->checking = true;
+		in->skip_until = opt->resume->position;
+		if (in->skip_until && !opt->replay)
+			opt->format->resume(in->reader, opt->resume->position, opt->resume->lines);
+	}
+	return in;
+}
+
+void intake_close(struct intake *in)
+{
+	if (!in)
+		return;
+	in->opt.format->close(in->reader);
+	fold_free(in->fold);
+	XXH3_freeState(in->digest);
+	buffer_release(&in->note_key);
+	free(in);
+}
+
+static struct hash128 digest_now(const struct intake *in)
+{
+	XXH128_canonical_t c;
+	struct hash128 h;
+	XXH128_canonicalFromHash(&c, XXH3_128bits_digest(in->digest));
+	memcpy(h.b, c.digest, sizeof(h.b));
+	return h;
+}
+
+/* Octets that lie before skip_until: for the digest alone, or for the rejects in them too. */
+static int feed_again(struct intake *in, struct bytes run)
+{
+	const struct sink again = {observe_again, reject_again, in};
+	return in->opt.replay ? in->opt.format->feed(in->reader, run, &again) : 0;
+}
+
+/* One piece that lies wholly before or wholly behind both skip_until and the end of the digest that is to be compared. */
+static int feed_piece(struct intake *in, struct bytes piece, struct err *e)
+{
+	XXH3_128bits_update(in->digest, piece.p, piece.n);
+	int rc = in->extent < in->skip_until ? feed_again(in, piece)
+	                                     : in->opt.format->feed(in->reader, piece, &in->sink);
+	in->extent += piece.n;
+	if (rc < 0)
+		return err_set(e, rc, "reading failed");
+	if (in->checking && in->extent == in->expected.extent) {
+		struct hash128 h = digest_now(in);
+		in->checking = false;
+		if (memcmp(h.b, in->expected.digest.b, sizeof(h.b)) != 0)
+			return err_set(e, ERR_USAGE, "it is not the source that was begun before");
+	}
+	return 0;
+}
+
+static size_t until(const struct intake *in, size_t n, uint64_t mark)
+{
+	return in->extent < mark && mark - in->extent < n ? (size_t)(mark - in->extent) : n;
+}
+
+int intake_feed(struct intake *in, struct bytes run, struct err *e)
+{
+	while (run.n) {
+		size_t n = until(in, until(in, run.n, in->skip_until), in->checking ? in->expected.extent : 0);
+		int rc = feed_piece(in, bytes_of(run.p, n), e);
+		if (rc < 0)
+			return rc;
+		run = bytes_of(run.p + n, run.n - n);
+	}
+	return 0;
+}
+
+bool intake_wants_flush(const struct intake *in)
+{
+	return fold_is_full(in->fold) && !in->checking;
+}
+
+/* Commits what is folded, with the note. */
+static int commit(struct intake *in, bool done, struct err *e)
+{
+	struct note note = in->note;
+	struct buffer value = BUFFER_INIT;
+	struct run *run = NULL;
+	note.done = done;
+	in->opt.format->position(in->reader, &note.position, &note.lines);
+	note.extent = in->extent;
+	note.digest = digest_now(in);
+	note.accepted += in->accepted;
+	note.rejected += in->rejected;
+	note.rejects_bytes = in->opt.before_commit ? in->opt.before_commit(in->opt.ctx) : 0;
+	note.time_s = (uint64_t)time(NULL);
+	int rc = run_begin(in->opt.store, fold_rows_expected(in->fold), &run, e);
+	if (rc == 0 && in->note_key.n) {
+		note_encode(&note, &value);
+		rc = run_put(run, buffer_bytes(&in->note_key), buffer_bytes(&value), e);
+	}
+	if (rc == 0)
+		rc = fold_write(in->fold, run, e);
+	if (rc == 0)
+		rc = run_commit(run, e);
+	else
+		run_abort(run);
+	buffer_release(&value);
+	if (rc < 0)
+		return rc;
+	in->note = note;
+	in->accepted = in->rejected = 0;
+	fold_clear(in->fold);
+	return 0;
+}
+
+int intake_flush(struct intake *in, struct err *e)
+{
+	return fold_records(in->fold) ? commit(in, false, e) : 0;
+}
+
+int intake_finish(struct intake *in, struct err *e)
+{
+	const struct sink again = {observe_again, reject_again, in};
+	bool all_known = in->extent <= in->skip_until && in->note.done;
+	int rc = in->opt.format->finish(in->reader, all_known ? &again : &in->sink);
+	if (rc < 0)
+		return err_set(e, rc, "reading failed");
+	if (in->checking || (in->expected.done && in->extent != in->expected.extent))
+		return err_set(e, ERR_USAGE, "it is not the source that was begun before");
+	if (in->note.done || (!in->extent && !fold_records(in->fold)))
+		return 0;
+	return commit(in, true, e);
+}
+
+void intake_counts(const struct intake *in, struct note *ret)
+{
+	*ret = in->note;
+	ret->accepted += in->accepted;
+	ret->rejected += in->rejected;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The presentation form of rdata: the hot types here, all others through rdata_foreign.c. */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "model/dname.h"
+#include "model/rdata.h"
+#include "model/rdata_priv.h"
+#include "model/rrtype.h"
+
+/* --- reading --- */
+
+static bool is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static struct bytes trim(struct bytes t)
+{
+	while (t.n && is_blank(t.p[0]))
+		t = bytes_of(t.p + 1, t.n - 1);
+	while (t.n && is_blank(t.p[t.n - 1]) && (t.n < 2 || t.p[t.n - 2] != '\\'))
+		t.n--;
+	return t;
+}
+
+/* The next token, ended by blanks; an escaped blank does not end it. False at the end. */
+static bool next_token(struct bytes *text, struct bytes *ret)
+{
+	size_t n = 0;
+	*text = trim(*text);
+	if (!text->n)
+		return false;
+	while (n < text->n && !is_blank(text->p[n]))
+		n += text->p[n] == '\\' && n + 1 < text->n ? 2 : 1;
+	*ret = bytes_of(text->p, n);
+	*text = bytes_of(text->p + n, text->n - n);
+	return true;
+}
+
+/* A name that a master file could hold as it is: what is special there goes to libzscanner to judge. */
+static int put_name(struct bytes token, struct buffer *out)
+{
+	for (size_t i = 0; i < token.n; i++) {
+		uint8_t c = token.p[i];
+		if (c < 0x20 || c == '"' || c == ';' || c == '(' || c == ')')
+			return ERR_SYNTAX;
+		if (c == '\\')
+			i++;
+	}
+	if (token.n == 1 && token.p[0] == '@')
+		return ERR_SYNTAX;
+	uint8_t *to = buffer_reserve(out, DNAME_MAX);
+	int n = dname_from_text(token, to);
+	if (n > 0)
+		out->n += (size_t)n;
+	return n < 0 ? n : 0;
+}
+
+static int put_integer(struct bytes token, int octets, struct buffer *out)
+{
+	uint64_t v = 0;
+	if (!token.n || token.n > 10)
+		return ERR_SYNTAX;
+	for (size_t i = 0; i < token.n; i++) {
+		if (token.p[i] < '0' || token.p[i] > '9')
+			return ERR_SYNTAX;
+		v = v * 10 + (token.p[i] - '0');
+	}
+	if (v >> (8 * octets))
+		return ERR_SYNTAX;
+	uint8_t *to = buffer_reserve(out, 4);
+	for (int i = octets - 1; i >= 0; i--)
+		*to++ = (uint8_t)(v >> (8 * i));
+	out->n += (size_t)octets;
+	return 0;
+}
+
+static int layout_from_text(const char *layout, struct bytes text, struct buffer *out)
+{
+	struct bytes token;
+	for (; *layout; layout++) {
+		if (!next_token(&text, &token))
+			return ERR_SYNTAX;
+		int rc = *layout == 'n' ? put_name(token, out) : put_integer(token, *layout - '0', out);
+		if (rc < 0)
+			return rc;
+	}
+	return next_token(&text, &token) ? ERR_SYNTAX : 0;
+}
+
+static int address_from_text(int family, struct bytes text, struct buffer *out)
+{
+	char spelling[INET6_ADDRSTRLEN];
+	uint8_t addr[16];
+	text = trim(text);
+	if (text.n >= sizeof(spelling) || memchr(text.p, 0, text.n))
+		return ERR_SYNTAX;
+	memcpy(spelling, text.p, text.n);
+	spelling[text.n] = '\0';
+	if (inet_pton(family, spelling, addr) != 1)
+		return ERR_SYNTAX;
+	buffer_put(out, addr, family == AF_INET ? 4 : 16);
+	return 0;
+}
+
+/* One octet of text, escapes resolved; moves p. False for a bad escape. */
+static bool next_octet(const uint8_t **p, const uint8_t *end, uint8_t *ret)
+{
+	const uint8_t *s = *p;
+	if (*s != '\\') {
+		*ret = *s;
+		*p = s + 1;
+		return true;
+	}
+	if (end - s < 2)
+		return false;
+	if (s[1] < '0' || s[1] > '9') {
+		*ret = s[1];
+		*p = s + 2;
+		return true;
+	}
+	if (end - s < 4 || s[2] < '0' || s[2] > '9' || s[3] < '0' || s[3] > '9')
+		return false;
+	unsigned v = (s[1] - '0') * 100u + (s[2] - '0') * 10u + (s[3] - '0');
+	*ret = (uint8_t)v;
+	*p = s + 4;
+	return v <= 255;
+}
+
+/* Octets as character-strings of 255. */
+static int put_strings(struct bytes octets, struct buffer *out)
+{
+	if (octets.n + octets.n / 255 + 1 > RDATA_MAX)
+		return ERR_LIMIT;
+	size_t at = 0;
+	do {
+		size_t n = octets.n - at < 255 ? octets.n - at : 255;
+		buffer_put_byte(out, (uint8_t)n);
+		buffer_put(out, octets.p + at, n);
+		at += n;
+	} while (at < octets.n);
+	return 0;
+}
+
+/* Quoted strings one after another are one run of octets; so are the blanks-separated words behind a first quoted one. Text
+ * that does not begin with a quote is one string as it stands: what feeds print that strip the quotes. */
+static int octets_from_text(struct bytes text, struct buffer *out)
+{
+	const uint8_t *p = text.p, *end = p + text.n;
+	bool master = text.n && *p == '"', quoted = false;
+	uint8_t c;
+	while (p < end) {
+		if (master && *p == '"') {
+			quoted = !quoted;
+			p++;
+			continue;
+		}
+		if (master && !quoted && is_blank(*p)) {
+			p++;
+			continue;
+		}
+		if (!next_octet(&p, end, &c))
+			return ERR_SYNTAX;
+		buffer_put_byte(out, c);
+	}
+	return quoted ? ERR_SYNTAX : 0;
+}
+
+static int text_from_text(struct bytes text, struct buffer *out)
+{
+	struct buffer octets = BUFFER_INIT;
+	text = trim(text);
+	if (!text.n)
+		return ERR_SYNTAX;
+	int rc = octets_from_text(text, &octets);
+	if (rc == 0)
+		rc = put_strings(buffer_bytes(&octets), out);
+	buffer_release(&octets);
+	return rc;
+}
+
+static int hex_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9' ? c - '0'
+	       : ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f' ? ascii_lower(c) - 'a' + 10
+	                                                        : -1;
+}
+
+/* RFC 3597 5: \# LENGTH HEX, the hexadecimal digits in any number of words. */
+static int generic_from_text(uint16_t type, struct bytes text, struct buffer *out)
+{
+	struct bytes token;
+	size_t length = 0;
+	struct buffer wire = BUFFER_INIT;
+	int rc = ERR_SYNTAX, high = -1;
+	next_token(&text, &token);
+	if (token.n != 2 || !next_token(&text, &token) || token.n > 5)
+		return ERR_SYNTAX;
+	for (size_t i = 0; i < token.n; i++) {
+		if (token.p[i] < '0' || token.p[i] > '9')
+			return ERR_SYNTAX;
+		length = length * 10 + (size_t)(token.p[i] - '0');
+	}
+	while (next_token(&text, &token)) {
+		for (size_t i = 0; i < token.n; i++) {
+			int digit = hex_digit(token.p[i]);
+			if (digit < 0)
+				goto out;
+			if (high >= 0)
+				buffer_put_byte(&wire, (uint8_t)(high << 4 | digit));
+			high = high >= 0 ? -1 : digit;
+		}
+	}
+	if (high < 0 && wire.n == length)
+		rc = rdata_canonical(type, buffer_bytes(&wire), out);
+out:
+	buffer_release(&wire);
+	return rc;
+}
+
+int rdata_from_text(struct rdata_parser *p, uint16_t type, struct bytes text, struct buffer *out)
+{
+	size_t start = out->n;
+	const char *layout;
+	int rc;
+	if (text.n > RDATA_TEXT_MAX)
+		return ERR_LIMIT;
+	struct bytes trimmed = trim(text);
+	if (trimmed.n >= 2 && trimmed.p[0] == '\\' && trimmed.p[1] == '#')
+		rc = generic_from_text(type, trimmed, out);
+	else if (type == RRTYPE_A || type == RRTYPE_AAAA)
+		rc = address_from_text(type == RRTYPE_A ? AF_INET : AF_INET6, text, out);
+	else if (rdata_is_text(type))
+		rc = text_from_text(text, out);
+	else if (!rdata_layout_is_plain(layout = rdata_layout(type)))
+		rc = rdata_foreign_from_text(p, type, text, out);
+	else if ((rc = layout_from_text(layout, text, out)) < 0) {
+		out->n = start;
+		rc = rdata_foreign_from_text(p, type, text, out);
+	}
+	if (rc < 0)
+		out->n = start;
+	return rc;
+}
+
+/* --- printing --- */
+
+static void put_blank(struct buffer *out)
+{
+	buffer_put_byte(out, ' ');
+}
+
+static void layout_to_text(const char *layout, struct bytes r, struct buffer *out)
+{
+	size_t at = 0;
+	for (const char *field = layout; *field; field++) {
+		if (at)
+			put_blank(out);
+		if (*field == 'n') {
+			size_t n = (size_t)dname_wire_len(r.p + at, r.n - at);
+			dname_to_text(bytes_of(r.p + at, n), out);
+			at += n;
+			continue;
+		}
+		uint64_t v = 0;
+		for (int i = *field - '0'; i; i--)
+			v = v << 8 | r.p[at++];
+		buffer_put_u64(out, v);
+	}
+}
+
+static bool layout_fits(const char *layout, struct bytes r)
+{
+	size_t at = 0;
+	for (; *layout; layout++) {
+		int n = *layout == 'n'                     ? dname_wire_len(r.p + at, r.n - at)
+		        : r.n - at >= (size_t)(*layout - '0') ? *layout - '0'
+		                                              : -1;
+		if (n < 0)
+			return false;
+		at += (size_t)n;
+	}
+	return at == r.n;
+}
+
+static bool text_fits(struct bytes r)
+{
+	size_t at = 0;
+	while (at < r.n)
+		at += r.p[at] + 1u;
+	return r.n && at == r.n;
+}
+
+static void strings_to_text(struct bytes r, struct buffer *out)
+{
+	for (size_t at = 0; at < r.n; at += r.p[at] + 1u) {
+		if (at)
+			put_blank(out);
+		buffer_put_byte(out, '"');
+		for (size_t i = 1; i <= r.p[at]; i++) {
+			uint8_t c = r.p[at + i];
+			if (c < 0x20 || c > 0x7e) {
+				buffer_putf(out, "\\%03u", c);
+				continue;
+			}
+			if (c == '"' || c == '\\')
+				buffer_put_byte(out, '\\');
+			buffer_put_byte(out, c);
+		}
+		buffer_put_byte(out, '"');
+	}
+}
+
+static void generic_to_text(struct bytes r, struct buffer *out)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	buffer_putf(out, "\\# %zu", r.n);
+	if (!r.n)
+		return;
+	put_blank(out);
+	for (size_t i = 0; i < r.n; i++) {
+		buffer_put_byte(out, (uint8_t)hex[r.p[i] >> 4]);
+		buffer_put_byte(out, (uint8_t)hex[r.p[i] & 15]);
+	}
+}
+
+static void address_to_text(int family, const uint8_t *addr, struct buffer *out)
+{
+	char text[INET6_ADDRSTRLEN];
+	if (inet_ntop(family, addr, text, sizeof(text)))
+		buffer_put_str(out, text);
+}
+
+void rdata_to_text(uint16_t type, enum rdata_form form, struct bytes rdata, struct buffer *out)
+{
+	const char *layout;
+	if (form == RDATA_OPAQUE)
+		buffer_put_bytes(out, rdata);
+	else if (type == RRTYPE_A && rdata.n == 4)
+		address_to_text(AF_INET, rdata.p, out);
+	else if (type == RRTYPE_AAAA && rdata.n == 16)
+		address_to_text(AF_INET6, rdata.p, out);
+	else if (rdata_is_text(type) && text_fits(rdata))
+		strings_to_text(rdata, out);
+	else if (rdata_layout_is_plain(layout = rdata_layout(type)) && layout_fits(layout, rdata))
+		layout_to_text(layout, rdata, out);
+	else if (!rdata_foreign_to_text(type, rdata, out))
+		generic_to_text(rdata, out);
+}
