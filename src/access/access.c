@@ -193,12 +193,12 @@ int access_new(const struct access_options *options, struct access **ret_access,
 	int rc = secret_init(e);
 	if (rc)
 		return rc;
-	rc = accounts_load(options->path, &accounts, &st, e);
+	rc = options->path ? accounts_load(options->path, &accounts, &st, e) : ERR_NOTFOUND;
 	if (rc && rc != ERR_NOTFOUND)
 		return rc;
 	struct access *access = xcalloc(1, sizeof(*access));
 	access->options = *options;
-	access->options.path = xstrdup(options->path);
+	access->options.path = options->path ? xstrdup(options->path) : NULL;
 	access->right = xcalloc(1, sizeof(*access->right));
 	access->wrong = xcalloc(1, sizeof(*access->wrong));
 	crypto_generichash_keygen(access->key);
@@ -208,7 +208,8 @@ int access_new(const struct access_options *options, struct access **ret_access,
 	if (rc == 0)
 		remember_file(access, &st);
 	put_in_force(access, accounts ? accounts : accounts_new());
-	atomic_store(&access->next_look_ms, now_ms() + options->look_ms);
+	atomic_store(&access->next_look_ms,
+		     options->path ? now_ms() + options->look_ms : UINT64_MAX);
 	*ret_access = access;
 	return 0;
 }

@@ -37,7 +37,7 @@ enum access_result {
 typedef void access_report(void *context, const char *message);
 
 struct access_options {
-	const char *path;      /* of the accounts file, which need not exist */
+	const char *path;      /* of the accounts file, which need not exist; NULL: there is none */
 	access_report *report; /* may be NULL */
 	void *context;         /* for report */
 	unsigned look_ms;      /* least time between two looks at the file */

@@ -198,6 +198,14 @@ static const char *parse_password(struct bytes field, char **ret_password)
 	return NULL;
 }
 
+static void put_token(struct account *account, const struct token_hash *hash)
+{
+	size_t n = account->n_tokens + 1;
+	account->tokens = xrealloc(account->tokens, n * sizeof(*account->tokens));
+	account->tokens[n - 1] = *hash;
+	account->n_tokens = n;
+}
+
 /* Fills an account from its line. Returns what is wrong with it, or NULL. */
 static const char *parse_account(struct bytes line, struct account *account)
 {
@@ -221,9 +229,7 @@ static const char *parse_account(struct bytes line, struct account *account)
 			return "more than 64 tokens";
 		if (!token_hash_parse(field, &hash))
 			return "a token's hash is not 64 hexadecimal digits";
-		account->tokens = xrealloc(account->tokens,
-					   (account->n_tokens + 1) * sizeof(*account->tokens));
-		account->tokens[account->n_tokens++] = hash;
+		put_token(account, &hash);
 	}
 }
 
@@ -338,66 +344,58 @@ int accounts_add(struct accounts *accounts, const char *name, unsigned roles, in
 	return 0;
 }
 
-static int find_to_change(struct accounts *accounts, const char *name, size_t *ret_place,
-			  struct err *e)
+static struct account *find_to_change(struct accounts *accounts, const char *name, struct err *e)
 {
 	bool found;
 	size_t i = place_of(accounts, bytes_str(name), &found);
 	if (!found)
-		return err_set(e, ERR_NOTFOUND, "there is no account %.*s", ACCOUNT_NAME_MAX, name);
-	*ret_place = i;
-	return 0;
+		err_set(e, ERR_NOTFOUND, "there is no account %.*s", ACCOUNT_NAME_MAX, name);
+	return found ? &accounts->p[i] : NULL;
 }
 
 int accounts_set_password(struct accounts *accounts, const char *name, const char *hash,
 			  struct err *e)
 {
-	size_t i;
-	int rc = find_to_change(accounts, name, &i, e);
-	if (rc)
-		return rc;
-	free(accounts->p[i].password);
-	accounts->p[i].password = xstrdup(hash);
+	struct account *account = find_to_change(accounts, name, e);
+	if (!account)
+		return ERR_NOTFOUND;
+	free(account->password);
+	account->password = xstrdup(hash);
 	return 0;
 }
 
 int accounts_add_token(struct accounts *accounts, const char *name, const struct token_hash *hash,
 		       struct err *e)
 {
-	size_t i;
-	int rc = find_to_change(accounts, name, &i, e);
-	if (rc)
-		return rc;
-	struct account *account = &accounts->p[i];
+	struct account *account = find_to_change(accounts, name, e);
+	if (!account)
+		return ERR_NOTFOUND;
 	if (account->n_tokens == ACCOUNT_TOKENS_MAX)
 		return err_set(e, ERR_LIMIT, "account %s has %d tokens already", name,
 			       ACCOUNT_TOKENS_MAX);
-	account->tokens =
-		xrealloc(account->tokens, (account->n_tokens + 1) * sizeof(*account->tokens));
-	account->tokens[account->n_tokens++] = *hash;
+	put_token(account, hash);
 	return 0;
 }
 
 int accounts_drop_tokens(struct accounts *accounts, const char *name, struct err *e)
 {
-	size_t i;
-	int rc = find_to_change(accounts, name, &i, e);
-	if (rc)
-		return rc;
-	free(accounts->p[i].tokens);
-	accounts->p[i].tokens = NULL;
-	accounts->p[i].n_tokens = 0;
+	struct account *account = find_to_change(accounts, name, e);
+	if (!account)
+		return ERR_NOTFOUND;
+	free(account->tokens);
+	account->tokens = NULL;
+	account->n_tokens = 0;
 	return 0;
 }
 
 int accounts_delete(struct accounts *accounts, const char *name, struct err *e)
 {
-	size_t i;
-	int rc = find_to_change(accounts, name, &i, e);
-	if (rc)
-		return rc;
-	account_release(&accounts->p[i]);
-	memmove(&accounts->p[i], &accounts->p[i + 1], (accounts->n - i - 1) * sizeof(*accounts->p));
+	struct account *account = find_to_change(accounts, name, e);
+	if (!account)
+		return ERR_NOTFOUND;
+	size_t after = (size_t)(accounts->p + accounts->n - (account + 1));
+	account_release(account);
+	memmove(account, account + 1, after * sizeof(*account));
 	accounts->n--;
 	return 0;
 }

@@ -19,9 +19,10 @@
 
 static char *with_suffix(const char *path, const char *suffix)
 {
-	char *text;
-	if (asprintf(&text, "%s%s", path, suffix) < 0)
-		abort();
+	size_t n = strlen(path), m = strlen(suffix) + 1;
+	char *text = xmalloc(n + m);
+	memcpy(text, path, n);
+	memcpy(text + n, suffix, m);
 	return text;
 }
 

@@ -16,4 +16,10 @@ struct command {
 	int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns an exit_code */
 };
 
+int serve_main(int argc, char **argv);
+int import_main(int argc, char **argv);
+int query_main(int argc, char **argv);
+int export_main(int argc, char **argv);
 int user_main(int argc, char **argv);
+int check_main(int argc, char **argv);
+int stats_main(int argc, char **argv);

@@ -16,7 +16,7 @@ void password_release(struct password *password)
 }
 
 /* Byte by byte, so that what follows the line is left to whoever reads next. */
-static int read_line(struct password *password, struct err *e)
+static int read_line(struct password *password, bool terminal, struct err *e)
 {
 	uint8_t c;
 	password->n = 0;
@@ -31,6 +31,8 @@ static int read_line(struct password *password, struct err *e)
 				       "no password: standard input is at its end");
 		if (n == 0 || c == '\n')
 			break;
+		if (terminal && c == INTERRUPT)
+			return err_set(e, ERR_CANCELLED, "interrupted");
 		/* One more for the CR of a file from elsewhere. */
 		if (password->n == PASSWORD_MAX + 1)
 			return err_set(e, ERR_LIMIT, "the password is longer than %d octets",
@@ -47,10 +49,8 @@ static int read_line(struct password *password, struct err *e)
 static int ask(const char *prompt, struct password *password, struct err *e)
 {
 	fputs(prompt, stderr);
-	int rc = read_line(password, e);
+	int rc = read_line(password, true, e);
 	fputc('\n', stderr);
-	if (rc == 0 && memchr(password->text, INTERRUPT, password->n))
-		rc = err_set(e, ERR_CANCELLED, "interrupted");
 	return rc;
 }
 
@@ -79,7 +79,7 @@ static int ask_twice(struct password *password, struct err *e)
 int password_read(struct password *ret_password, bool from_stdin, struct err *e)
 {
 	int rc = !from_stdin && isatty(STDIN_FILENO) ? ask_twice(ret_password, e)
-						     : read_line(ret_password, e);
+						     : read_line(ret_password, false, e);
 	if (rc)
 		password_release(ret_password);
 	return rc;

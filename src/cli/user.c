@@ -236,9 +236,8 @@ static const struct user_command commands[] = {
 	{"token", true, run_token, "replace",
 	 "usage: dribble user token NAME [OPTIONS]\n"
 	 "\n"
-	 "Makes one more token for an account and prints it. Only a hash of it is kept: it cannot "
-	 "be\n"
-	 "shown again.\n"
+	 "Makes one more token for an account and prints it. Only a hash of it is kept: it\n"
+	 "cannot be shown again.\n"
 	 "\n"
 	 "  --replace             the earlier tokens of the account are no longer good\n" HELP_FILE
 	 "\n"
@@ -269,9 +268,8 @@ static const struct user_command commands[] = {
 static const char overview[] =
 	"usage: dribble user add NAME | passwd NAME | token NAME | del NAME | list [OPTIONS]\n"
 	"\n"
-	"Adds, changes, deletes and lists the accounts that may ask the server (role reader) and "
-	"feed it\n"
-	"(role feeder). A running server knows of a change within a second.\n"
+	"Adds, changes, deletes and lists the accounts that may ask the server (role reader) and\n"
+	"feed it (role feeder). A running server knows of a change within a second.\n"
 	"\n" HELP_FILE "\n"
 	"examples:\n"
 	"  dribble user add anna                                asks for a password\n"

@@ -14,41 +14,34 @@ const struct option_row option_rows[] = {
 	{"store", OPTION_STRING, CONFIG_FOR_STORE, AT(store), 0, 0, NULL, "/var/lib/dribble", "URI",
 	 "where the records are kept",
 	 "A path or rocksdb:PATH is a database in a folder of this machine, memory: one that is "
-	 "gone when "
-	 "the program ends, and clickhouse:http://HOST:8123/DATABASE a ClickHouse server."},
+	 "gone when the program ends, and clickhouse:http://HOST:8123/DATABASE a ClickHouse "
+	 "server."},
 	{"listen", OPTION_ADDRESS, CONFIG_FOR_SERVER, AT(listen), 0, 0, NULL, "127.0.0.1:8400",
 	 "ADDR:PORT", "address to serve on; may be given up to 8 times",
 	 "The address is numeric, an IPv6 address in brackets: [::1]:8400. 0.0.0.0 and [::] are "
-	 "all "
-	 "addresses of the machine. Port 0 is any that is free; the log tells which. Without "
-	 "accounts only "
-	 "loopback addresses are served, see serve_anyone."},
+	 "all addresses of the machine. Port 0 is any that is free; the log tells which. "
+	 "Without accounts only loopback addresses are served, see serve_anyone."},
 	{"accounts", OPTION_PATH, CONFIG_FOR_ACCOUNTS, AT(accounts), 0, 0, NULL, "", "FILE",
 	 "the accounts file; empty is the file accounts in the store's folder",
-	 "It is written by dribble user and read anew within a second of every change, without a "
-	 "restart."},
+	 "It is written by dribble user and read anew within a second of every change, without "
+	 "a restart."},
 	{"serve_anyone", OPTION_BOOL, CONFIG_FOR_SERVER, AT(serve_anyone), 0, 0, NULL, "no",
 	 "yes|no", "listen beyond loopback although there are no accounts",
-	 "Anybody who can reach the server may then read and feed. Without it the server refuses "
-	 "to start "
-	 "in that case."},
+	 "Anybody who can reach the server may then read and feed. Without it the server "
+	 "refuses to start in that case."},
 	{"style", OPTION_CHOICE, CONFIG_FOR_ANSWERS, AT(style), 0, 0, styles, "circl", "STYLE",
 	 "how records are written: circl, cof or doc",
-	 "Holds for requests that say nothing else, by header, by URL or by their account. circl "
-	 "has the "
-	 "data as rrname and the owner as rdata, as the public service answers; cof is the Common "
-	 "Output "
-	 "Format; doc is circl with numbers as strings."},
+	 "Holds for requests that say nothing else, by header, by URL or by their account. "
+	 "circl has the data as rrname and the owner as rdata, as the public service answers; "
+	 "cof is the Common Output Format; doc is circl with numbers as strings."},
 	{"origin", OPTION_URI, CONFIG_FOR_ANSWERS, AT(origin), 0, 0, NULL,
 	 "https://dribble.invalid/pdns/", "URI", "the origin member of every record",
-	 "A URI that tells the reader of a record where it was found; usually the public address "
-	 "of the "
-	 "server."},
+	 "A URI that tells the reader of a record where it was found; usually the public "
+	 "address of the server."},
 	{"maxset", OPTION_NUMBER, CONFIG_FOR_SERVER, AT(maxset), 1, 1000000, NULL, "1000", "NUMBER",
 	 "most records of one type in an answer that is not paged",
-	 "What is left out is told in the header x-dribble-errors. Also the length of a page when "
-	 "a request "
-	 "has a cursor but no count."},
+	 "What is left out is told in the header x-dribble-errors. Also the length of a page "
+	 "when a request has a cursor but no count."},
 	{"page_max", OPTION_NUMBER, CONFIG_FOR_SERVER, AT(page_max), 1, 1000000, NULL, "10000",
 	 "NUMBER", "most records of a page", "Requests for more get this many."},
 	{"import_body_max", OPTION_SIZE, CONFIG_FOR_SERVER, AT(import_body_max), 1024, 1024 * GIGA,

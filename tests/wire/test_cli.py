@@ -444,49 +444,74 @@ def damaged():
 
 # ------------------------------------------------------------ configuration
 
+def print_config(*args):
+    return cli("serve", "--print-config", *args).out.decode()
+
+
+def setting(printed, key):
+    """How --print-config writes `key = `, what the value is, and the rest of the line."""
+    found = re.search(r"(?m)^([ \t]*" + key.replace("_", "[_-]") + r"\s*[=: ]\s*)(\S+)(.*)$", printed)
+    ok(found, f"{key} is not printed", printed)
+    return found[1], found[2].strip("\"'"), found[3]
+
+
+def in_force(printed):
+    """The settings without the comments."""
+    return [line for line in printed.splitlines() if line.strip() and not line.lstrip().startswith(("#", ";"))]
+
+
 @check("serve --print-config shows what is in force, and can be read back")
-def print_config():
-    ran = cli("serve", "--print-config", "--store", "memory:", "--maxset", "77", "--style", "cof")
-    for word in (b"maxset", b"77", b"cof", b"page", b"listen", b"origin"):
-        ok(word in ran.out, word, ran)
-    again = cli("serve", "--config", temp("dribble.conf", ran.out), "--print-config")
-    eq(again.out, ran.out)
+def config_printed():
+    printed = print_config("--store", "memory:", "--maxset", "77", "--style", "cof", "--origin", "https://a.test/#\"x")
+    for key, value in (("store", "memory:"), ("maxset", "77"), ("style", "cof"), ("page_max", "10000")):
+        eq(setting(printed, key)[1], value, printed)
+    again = print_config("--config", temp("dribble.conf", printed))
+    eq(in_force(again), in_force(printed))
 
 
 @check("an option wins over the file, the file over the default")
 def config_order():
-    printed = cli("serve", "--print-config", "--maxset", "77").out
-    path = temp("dribble.conf", printed)
-    ok(re.search(rb"maxset\W+77\b", cli("serve", "--config", path, "--print-config").out))
-    ok(re.search(rb"maxset\W+78\b", cli("serve", "--config", path, "--maxset", "78", "--print-config").out))
+    path = temp("dribble.conf", print_config("--maxset", "77"))
+    eq(setting(print_config(), "maxset")[1], "1000")
+    eq(setting(print_config("--config", path), "maxset")[1], "77")
+    eq(setting(print_config("--config", path, "--maxset", "78"), "maxset")[1], "78")
+    eq(setting(print_config("--maxset", "78", "--config", path), "maxset")[1], "78", "in the other order")
 
 
 @check("the file is used: a maxset of 2 from it cuts an answer")
 def config_used():
-    printed = cli("serve", "--print-config", "--maxset", "2", "--store", "memory:", "--listen", "127.0.0.1:0").out
-    server = Server("memory:", "--config", temp("dribble.conf", printed))
+    server = Server("memory:", "--config", temp("dribble.conf", print_config("--maxset", "2", "--listen", "127.0.0.1:0")))
     server.feed([cof("cut.test", "A", f"192.0.2.{i}") for i in range(5)])
     eq(len(server.ask("cut.test").lines), 2)
     server.stop()
 
 
+@check("every key is also a long option")
+def key_is_option():
+    for line in in_force(print_config()):
+        key = re.match(r"\s*([A-Za-z0-9_-]+)", line)[1]
+        ok(re.search(r"--" + key.replace("_", "[_-]") + r"\b", cli("serve", "--help").out.decode()), f"--{key} is not in the help")
+
+
 @check("an unknown key is an error with its file and line")
 def unknown_key():
-    printed = cli("serve", "--print-config").out
-    line = printed.split(b"maxset", 1)[1].split(b"\n", 1)[0]  # the file's own way to write `maxset = 1000`
-    data = b"# a comment\n\nmaxset" + line + b"\nno_such_key" + line + b"\n"
-    ran = cli("serve", "--config", temp("wrong.conf", data), "--print-config", code=(1, 2))
-    ok(b"no_such_key" in ran.err and re.search(rb"\b4\b", ran.err) and b"wrong.conf" in ran.err, ran)
+    before, value, rest = setting(print_config(), "maxset")
+    text = f"# a comment\n\n{before}{value}{rest}\n{before.replace('maxset', 'no_such_key')}{value}{rest}\n"
+    ran = cli("serve", "--config", temp("wrong.conf", text), "--print-config", code=(1, 2))
+    ok(b"no_such_key" in ran.err and re.search(rb"wrong.conf\D*4\b", ran.err), ran)
 
 
 @check("a value out of its range is an error with its line: {0}", rows=["maxset=0", "maxset=-1", "maxset=many", "page_max=0", "style=xml"])
-def bad_value(setting):
-    key, value = setting.split("=")
-    printed = cli("serve", "--print-config").out.decode()
-    found = re.search(r"(?m)^(\s*" + key.replace("_", "[_-]") + r"\W+?)([\w:./]+)(.*)$", printed)
-    ok(found, f"{key} is not printed", printed)
-    ran = cli("serve", "--config", temp("wrong.conf", f"# one\n{found[1]}{value}{found[3]}\n"), "--print-config", code=(1, 2))
-    ok(re.search(rb"\b2\b", ran.err) and b"wrong.conf" in ran.err, ran)
+def bad_value(given):
+    key, value = given.split("=")
+    before, _, rest = setting(print_config(), key)
+    ran = cli("serve", "--config", temp("wrong.conf", f"# one\n{before}{value}{rest}\n"), "--print-config", code=(1, 2))
+    ok(re.search(rb"wrong.conf\D*2\b", ran.err), ran)
+
+
+@check("a value out of its range on the command line is exit 2: {0}", rows=["--maxset 0", "--page-max many", "--style xml", "--connection-timeout -1"])
+def bad_option(words):
+    cli("serve", "--store", "memory:", "--print-config", *words.split(), code=2)
 
 
 @check("a config file that is missing: exit 1 or 2 and its name")

@@ -69,7 +69,7 @@ def zone_times():
     told = server().feed([dict(rrname=name, rrtype="A", rdata="192.0.2.1", count=2, zone_time_first=100, zone_time_last=200)])
     eq(told["accepted"] + told["rejected"], 1, told)
     if told["accepted"]:
-        eq(times(server().ask(name).records), [(2, 100, 200)])
+        eq([t[1:] for t in times(server().ask(name).records)], [(100, 200)])
 
 
 @check("an escaped member name is that member")

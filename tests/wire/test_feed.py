@@ -281,6 +281,42 @@ def truncated_big():
         eq([r["count"] for r in server().ask(f"{i}.{name}").records], [1], i)
 
 
+@once
+def tight():
+    return Server("memory:", "--import-body-max", "64K")
+
+
+@check("a body beyond --import-body-max is 413, one line of text, and counts nothing: {0}", rows=["identity", "gzip", "zstd", "chunked"])
+def too_large(coding):
+    name = fresh()
+    body = ndjson([cof(f"{i}.{name}", "NS", name) for i in range(2000)])
+    ok(len(body) > 65536)
+    headers = {"content-encoding": coding} if coding in ("gzip", "zstd") else {}
+    data = PACKED.get(coding, PACKED["identity"])(body)
+    if coding == "chunked":
+        headers["transfer-encoding"] = "chunked"
+        data = b"".join(b"%x\r\n%s\r\n" % (len(data[i:i + 5000]), data[i:i + 5000]) for i in range(0, len(data), 5000)) + b"0\r\n\r\n"
+    else:
+        ok(coding == "identity" or len(data) < 65536, "the point is that it is small until unpacked")
+    with tight().connect() as conn:
+        try:
+            conn.send(request_bytes("POST", "/pdns/import", headers, data))
+        except ConnectionError:
+            pass
+        error_body(conn.response(), 413)
+    eq(tight().ask(name).body, b"")
+    tight().feed([cof(name, "A", "192.0.2.1")])
+
+
+@check("a decompression bomb is 413 soon: {0}", rows=["gzip", "zstd"])
+def bomb(coding):
+    data = gzip.compress(bytes(1 << 26), 9) if coding == "gzip" else zstd(bytes(1 << 28))
+    began = time.monotonic()
+    answer = tight().request("POST", "/pdns/import", {"content-encoding": coding}, data)
+    error_body(answer, 413)
+    ok(time.monotonic() - began < 3 * SLOW, "took", time.monotonic() - began)
+
+
 @check("a body that is not what content-encoding says is 400: {0}", rows=["gzip", "zstd"])
 def not_packed(coding):
     name = fresh()

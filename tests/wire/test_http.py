@@ -201,7 +201,7 @@ def connections_max():
         conn = server.connect()
         eq(conn.ask("GET", "/pdns/query/x.test").status, 200)
         held.append(conn)
-    extra = server.connect(timeout=5)
+    extra = server.connect(timeout=2)
     try:
         extra.send(request_bytes("GET", "/pdns/query/x.test"))
         extra.until_closed()

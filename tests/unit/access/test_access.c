@@ -290,6 +290,16 @@ static void test_bad_file_closes(void **state)
 	assert_int_equal(gate->reports, 1);
 }
 
+static void test_no_file(void **state)
+{
+	struct gate *gate = *state;
+	gate->options.path = NULL;
+	assert_int_equal(access_new(&gate->options, &gate->access, NULL), 0);
+	assert_true(access_is_open(gate->access));
+	assert_int_equal(check(gate, "Basic dTpw"), ACCESS_DENIED);
+	assert_int_equal(access_count_accounts(gate->access), 0);
+}
+
 static double seconds(void)
 {
 	struct timespec t;
@@ -425,6 +435,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_open_until_there_is_an_account, setup_empty,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_bad_file_closes, setup_empty, teardown),
+		cmocka_unit_test_setup_teardown(test_no_file, setup_empty, teardown),
 		cmocka_unit_test_setup_teardown(test_within_a_second, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_verdict_for_many, setup, teardown),

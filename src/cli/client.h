@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Talking to a server: libcurl behind two calls. */
+#pragma once
+
+#include "base/err.h"
+#include "ingest/input.h"
+
+struct client_options {
+	const char *url;   /* of the server, such as http://127.0.0.1:8400 */
+	const char *user;  /* NAME:PASSWORD, or NULL */
+	const char *token; /* or NULL */
+};
+
+/* GET path (percent-escaped), with header lines (NULL-terminated array). The body goes to standard output as it comes; the
+ * values of x-dribble-errors to ret_errors (256 octets), empty when absent. */
+int client_get(const struct client_options *opt, const char *path, const char *const *headers,
+               char ret_errors[static 256], struct err *e);
+
+/* POST of an input, decompressed as it is read; the answer's body to ret (to be freed). */
+int client_post(const struct client_options *opt, const char *path, const char *const *headers,
+                struct input *in, char **ret, struct err *e);
+
+/* Percent-escapes a value; to be freed. */
+char *client_escape(const char *value);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What commands share. */
+#include "cli/common.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+enum { OWN_MAX = 12 };
+
+int cli_fail(const char *command, int code, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "dribble %s: %s\n", command, text);
+	return code;
+}
+
+int cli_options(int argc, char **argv, struct config *config, unsigned scope,
+                const struct config_own_option *own, const char *help, int *ret_exit)
+{
+	struct err e;
+	bool want_help = false;
+	const char *file = NULL;
+	struct config_own_option all[OWN_MAX + 3] = {
+		{"help", NULL, &want_help},
+		{"config", &file, NULL},
+	};
+	for (size_t i = 0; own && own[i].name && i < OWN_MAX; i++)
+		all[i + 2] = own[i];
+	config_init(config);
+	int first = config_parse_argv(config, scope, all, argc, argv, &e);
+	if (first >= 0 && want_help) {
+		fputs(help, stdout);
+		puts("\nOptions:\n  --config FILE\n      read options from a file first");
+		config_print_help(stdout, scope);
+		*ret_exit = EXIT_DONE;
+		config_release(config);
+		return -1;
+	}
+	int rc = first >= 0 && file ? config_load_file(config, file, &e) : 0;
+	if (first >= 0 && rc == 0)
+		rc = config_check(config, &e);
+	if (first < 0 || rc < 0) {
+		*ret_exit = cli_fail(argv[0], EXIT_USAGE, "%s", e.text);
+		config_release(config);
+		return -1;
+	}
+	return first;
+}
+
+static char *serving_path(const char *store)
+{
+	char *path = xmalloc(strlen(store) + sizeof("/serving"));
+	strcpy(path, store);
+	strcat(path, "/serving");
+	return path;
+}
+
+/* Where the server listens that holds a store; empty when it is not known. */
+static void serving_read(const char *store, char *ret, size_t n)
+{
+	ret[0] = '\0';
+	if (strncmp(store, "rocksdb:", 8) == 0)
+		store += 8;
+	char *path = serving_path(store);
+	FILE *f = fopen(path, "re");
+	free(path);
+	if (!f)
+		return;
+	if (fgets(ret, (int)n, f))
+		ret[strcspn(ret, "\n")] = '\0';
+	fclose(f);
+}
+
+struct store *cli_store(const char *command, const struct config *config, enum store_mode mode)
+{
+	struct err e;
+	struct store *s;
+	struct store_options opt = {.cache_bytes = config->cache, .threads = (unsigned)config->threads};
+	int rc = store_open(config->store, mode, &opt, &s, &e);
+	if (rc == 0)
+		return s;
+	cli_fail(command, 0, "%s", e.text);
+	if (rc == ERR_BUSY && strcmp(command, "import") == 0) {
+		char url[256];
+		serving_read(config->store, url, sizeof(url));
+		cli_fail(command, 0, "a server holds it: send the file to the server with --server %s",
+		         *url ? url : "http://ADDR:PORT");
+	}
+	return NULL;
+}
+
+void cli_serving_write(const struct store *s, const char *url)
+{
+	if (!store_path(s))
+		return;
+	char *path = serving_path(store_path(s));
+	FILE *f = fopen(path, "we");
+	if (f) {
+		fprintf(f, "%s\n", url);
+		fclose(f);
+	}
+	free(path);
+}
+
+void cli_serving_remove(const struct store *s)
+{
+	if (!store_path(s))
+		return;
+	char *path = serving_path(store_path(s));
+	unlink(path);
+	free(path);
+}

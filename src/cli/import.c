@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* dribble import: files of observations into a store, or to a server. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "cli/client.h"
+#include "cli/common.h"
+#include "cli/out.h"
+#include "cli/progress.h"
+#include "feed/file.h"
+
+static const char help[] =
+	"usage: dribble import [OPTIONS] [FILE|-]...\n\n"
+	"Takes in files of observations (standard input when none is named), plain, gzip or zstd.\n"
+	"An import that was killed continues where it was when the same file is given again; a file\n"
+	"that is in already is recognised by its content, whatever its name, and not counted again.\n\n"
+	"Examples:\n"
+	"  dribble import --store /var/lib/dribble feed.ndjson.zst\n"
+	"  zcat old/*.gz | dribble import --store /var/lib/dribble -\n"
+	"  dribble import --server http://127.0.0.1:8400 --token TOKEN feed.ndjson\n\n"
+	"  --format auto|cof\n      what the files hold; auto looks at their beginning\n"
+	"  --rejects FILE\n      writes what could not be read there: line, reason, text\n"
+	"  --again\n      counts a file that is in already once more\n"
+	"  --server URL\n      sends the files to a server instead of opening a store\n"
+	"  --user NAME:PASSWORD\n  --token TOKEN\n      who feeds the server\n\n"
+	"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some lines were rejected.\n";
+
+struct import {
+	const char *format, *rejects_path, *server, *user, *token;
+	bool again;
+	struct config config;
+	int rejects;       /* descriptor, -1: none */
+	bool rejects_fresh; /* nothing was written to it in this run */
+	const char *name;  /* of the file under way */
+	struct input *in;
+	struct progress progress;
+	struct buffer reject_lines;
+	struct err reject_error;
+	uint64_t accepted, rejected;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+/* --- rejects --- */
+
+static int rejects_flush(struct import *im)
+{
+	size_t at = 0;
+	while (at < im->reject_lines.n) {
+		ssize_t n = write(im->rejects, im->reject_lines.p + at, im->reject_lines.n - at);
+		if (n < 0 && errno != EINTR)
+			return err_sys(&im->reject_error, errno, "%s", im->rejects_path);
+		at += n > 0 ? (size_t)n : 0;
+	}
+	buffer_clear(&im->reject_lines);
+	return 0;
+}
+
+static void reject(void *ctx, uint64_t line, struct bytes input, const char *reason)
+{
+	enum { SHOWN = 4096 };
+	struct import *im = ctx;
+	if (im->rejects < 0)
+		return;
+	buffer_putf(&im->reject_lines, "%s:%llu: %s: ", im->name, (unsigned long long)line, reason);
+	for (size_t i = 0; i < input.n && i < SHOWN; i++)
+		buffer_put_byte(&im->reject_lines, input.p[i] == '\n' || input.p[i] == 0 ? ' ' : input.p[i]);
+	buffer_put_byte(&im->reject_lines, '\n');
+	if (im->reject_lines.n > 1 << 20)
+		rejects_flush(im);
+}
+
+/* The note says how long the file was, so that a run that continues cuts off what is going to be written again. */
+static uint64_t before_commit(void *ctx)
+{
+	struct import *im = ctx;
+	if (im->rejects < 0 || rejects_flush(im) < 0)
+		return 0;
+	fdatasync(im->rejects);
+	off_t end = lseek(im->rejects, 0, SEEK_CUR);
+	return end > 0 ? (uint64_t)end : 0;
+}
+
+static void begin(void *ctx, const struct note *resumed)
+{
+	struct import *im = ctx;
+	if (resumed->position)
+		fprintf(stderr, "%s: continuing after line %llu\n", im->name,
+		        (unsigned long long)resumed->lines);
+	if (im->rejects < 0)
+		return;
+	if (im->rejects_fresh) {
+		off_t end = lseek(im->rejects, 0, SEEK_END);
+		off_t keep = (off_t)resumed->rejects_bytes;
+		if (keep > end)
+			keep = end;
+		if (ftruncate(im->rejects, keep) == 0)
+			lseek(im->rejects, keep, SEEK_SET);
+	}
+	im->rejects_fresh = false;
+}
+
+static int progress(void *ctx, const struct note *counts)
+{
+	struct import *im = ctx;
+	progress_show(&im->progress, counts->accepted, input_offset(im->in), input_size(im->in));
+	if (im->reject_error.text[0])
+		return ERR_IO;
+	return interrupted;
+}
+
+/* --- one file --- */
+
+static const struct reader_format *format_of(const struct import *im)
+{
+	return im->format && strcmp(im->format, "auto") != 0 ? reader_format_named(im->format) : NULL;
+}
+
+static void report(struct import *im, const struct note *n, const struct note *before)
+{
+	double seconds = progress_seconds(&im->progress);
+	uint64_t accepted = n->accepted - before->accepted;
+	fprintf(stderr, "%s: %llu observations, %llu lines rejected, %.1f s (%.0f/s)\n", im->name,
+	        (unsigned long long)accepted, (unsigned long long)(n->rejected - before->rejected),
+	        seconds, seconds > 0 ? (double)accepted / seconds : 0);
+}
+
+
+static int into_store(struct import *im, struct store *s)
+{
+	struct err e = {""};
+	struct note n = {0};
+	static const struct note none;
+	struct file_options opt = {
+		.store = s,
+		.format = format_of(im),
+		.memory = im->config.memory,
+		.again = im->again,
+		.reject = reject,
+		.before_commit = before_commit,
+		.begin = begin,
+		.progress = progress,
+		.ctx = im,
+	};
+	int rc = file_import(&opt, im->in, &n, &e);
+	progress_end(&im->progress);
+	if (im->rejects >= 0 && rejects_flush(im) < 0)
+		rc = ERR_IO;
+	if (im->reject_error.text[0])
+		return cli_fail("import", EXIT_FAILED, "%s", im->reject_error.text);
+	if (rc < 0)
+		return cli_fail("import", EXIT_FAILED, "%s%s%s", strstr(e.text, im->name) ? "" : im->name,
+		                strstr(e.text, im->name) ? "" : ": ", e.text);
+	if (rc == 1) {
+		fprintf(stderr, "%s: already imported (%llu observations); --again counts it once more\n",
+		        im->name, (unsigned long long)n.accepted);
+		return EXIT_DONE;
+	}
+	report(im, &n, &none);
+	im->rejected += n.rejected;
+	return EXIT_DONE;
+}
+
+/* Key of the whole content, so that sending it twice counts once. */
+static int content_key(struct import *im, struct buffer *out, struct err *e)
+{
+	struct bytes run;
+	int rc;
+	XXH3_state_t *digest = XXH3_createState();
+	if (!digest)
+		abort();
+	XXH3_128bits_reset(digest);
+	input_spool(im->in, true);
+	while ((rc = input_read(im->in, &run, e)) == 1)
+		XXH3_128bits_update(digest, run.p, run.n);
+	XXH128_canonical_t c;
+	XXH128_canonicalFromHash(&c, XXH3_128bits_digest(digest));
+	XXH3_freeState(digest);
+	if (rc == 0)
+		rc = input_rewind(im->in, e);
+	input_spool(im->in, false);
+	buffer_put_str(out, "idempotency-key: ");
+	for (size_t i = 0; i < sizeof(c.digest); i++)
+		buffer_putf(out, "%02x", c.digest[i]);
+	if (im->again)
+		buffer_putf(out, "-%ld-%ld", (long)getpid(), (long)time(NULL));
+	buffer_put_byte(out, 0);
+	return rc;
+}
+
+static int to_server(struct import *im)
+{
+	struct err e = {""};
+	struct buffer key = BUFFER_INIT;
+	const struct client_options client = {im->server, im->user, im->token};
+	char *answer = NULL;
+	int rc = content_key(im, &key, &e);
+	const char *headers[] = {"content-type: application/x-ndjson", "transfer-encoding: chunked",
+	                         (const char *)key.p, NULL};
+	if (rc == 0)
+		rc = client_post(&client, "/pdns/import", headers, im->in, &answer, &e);
+	buffer_release(&key);
+	progress_end(&im->progress);
+	if (rc < 0)
+		return cli_fail("import", EXIT_FAILED, "%s: %s", im->name, e.text);
+	fprintf(stderr, "%s: %s", im->name, answer);
+	const char *rejected = strstr(answer, "\"rejected\": ");
+	im->rejected += rejected ? strtoull(rejected + 12, NULL, 10) : 0;
+	free(answer);
+	return EXIT_DONE;
+}
+
+static int one_file(struct import *im, struct store *s, const char *path)
+{
+	struct err e;
+	if (input_open(path, &im->in, &e) < 0)
+		return cli_fail("import", EXIT_FAILED, "%s", e.text);
+	im->name = input_name(im->in);
+	progress_begin(&im->progress, im->name);
+	int code = im->server ? to_server(im) : into_store(im, s);
+	input_close(im->in);
+	im->in = NULL;
+	return code;
+}
+
+static int all_files(struct import *im, int n, char **paths)
+{
+	static char dash[] = "-";
+	static char *stdin_only[] = {dash};
+	struct store *s = im->server ? NULL : cli_store("import", &im->config, STORE_CREATE);
+	int code = EXIT_DONE;
+	if (!im->server && !s)
+		return EXIT_FAILED;
+	if (!n) {
+		n = 1;
+		paths = stdin_only;
+	}
+	for (int i = 0; i < n && !interrupted; i++) {
+		int one = one_file(im, s, paths[i]);
+		code = one ? one : code;
+	}
+	store_close(s);
+	return code == EXIT_DONE && im->rejected ? EXIT_REJECTED : code;
+}
+
+static int run(struct import *im, int n, char **paths)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	if (im->format && strcmp(im->format, "auto") != 0 && !reader_format_named(im->format))
+		return cli_fail("import", EXIT_USAGE, "--format %s: there is no such format", im->format);
+	if (im->rejects_path) {
+		im->rejects = open(im->rejects_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		if (im->rejects < 0)
+			return cli_fail("import", EXIT_FAILED, "%s: %s", im->rejects_path, strerror(errno));
+	}
+	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	int code = all_files(im, n, paths);
+	if (im->rejects >= 0 && close(im->rejects) != 0)
+		code = cli_fail("import", EXIT_FAILED, "%s: %s", im->rejects_path, strerror(errno));
+	buffer_release(&im->reject_lines);
+	return code;
+}
+
+int import_main(int argc, char **argv)
+{
+	struct import im = {.rejects = -1, .rejects_fresh = true};
+	int code = EXIT_USAGE;
+	const struct config_own_option own[] = {
+		{"format", &im.format, NULL}, {"rejects", &im.rejects_path, NULL},
+		{"server", &im.server, NULL}, {"user", &im.user, NULL},
+		{"token", &im.token, NULL},   {"again", NULL, &im.again},
+		{NULL, NULL, NULL},
+	};
+	int first = cli_options(argc, argv, &im.config,
+	                        CONFIG_FOR_STORE | CONFIG_FOR_FEEDING | CONFIG_FOR_READING, own, help,
+	                        &code);
+	if (first < 0)
+		return code;
+	code = run(&im, argc - first, argv + first);
+	config_release(&im.config);
+	return code;
+}

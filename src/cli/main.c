@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* dribble: chooses the command. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+
+static const struct command commands[] = {
+	{"serve", "answer questions over HTTP", serve_main},
+	{"import", "take in files of observations", import_main},
+	{"query", "ask for a name, an address or a text", query_main},
+	{"export", "write records as COF NDJSON", export_main},
+	{"user", "manage accounts", user_main},
+	{"check", "verify a store", check_main},
+	{"stats", "show what a store holds", stats_main},
+};
+
+#define COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static void usage(FILE *out)
+{
+	fputs("dribble: a passive DNS database\n\nusage: dribble COMMAND [OPTIONS] [ARGS]\n\n", out);
+	for (size_t i = 0; i < COUNT; i++)
+		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	fputs("\ndribble COMMAND --help tells more, with examples.\n\n"
+	      "example: dribble query --store /var/lib/dribble circl.lu\n",
+	      out);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+		usage(stdout);
+		return EXIT_DONE;
+	}
+	if (strcmp(name, "--version") == 0) {
+		puts("dribble " DRIBBLE_VERSION);
+		return EXIT_DONE;
+	}
+	for (size_t i = 0; i < COUNT; i++) {
+		if (strcmp(name, commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	if (*name)
+		fprintf(stderr, "dribble: there is no command %s\n\n", name);
+	usage(stderr);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* dribble query: what is known of a value, from a store or a server. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "answer/answer.h"
+#include "cli/client.h"
+#include "cli/common.h"
+#include "cli/out.h"
+#include "query/walk.h"
+
+static const char help[] =
+	"usage: dribble query [OPTIONS] VALUE...\n\n"
+	"Shows every record that a name, an address or an exact text owns or stands in the data of.\n"
+	"Works while a server holds the store.\n\n"
+	"Examples:\n"
+	"  dribble query --store /var/lib/dribble circl.lu\n"
+	"  dribble query --store /var/lib/dribble --rrtype NS,MX --style cof circl.lu\n"
+	"  dribble query --server http://127.0.0.1:8400 185.194.93.14\n\n"
+	"  --rrtype TYPES\n      only these types, separated by commas\n"
+	"  --style STYLE\n      table (the default on a terminal), cof, circl or doc\n"
+	"  --limit N\n      at most so many records (of each type, from a server)\n"
+	"  --server URL\n      ask a server instead of a store\n"
+	"  --user NAME:PASSWORD\n  --token TOKEN\n      who asks the server\n";
+
+struct query_options {
+	const char *rrtype, *style, *limit, *server, *user, *token;
+};
+
+static int print_rows(struct store *s, const struct question *q, enum style style,
+                      const struct config *config, uint64_t limit, struct err *e)
+{
+	struct answer a = {.style = style, .origin = bytes_str(config->origin)};
+	struct record_scratch scratch;
+	struct record r;
+	struct buffer lines = BUFFER_INIT;
+	struct walk w;
+	int rc = walk_begin(s, q, &w, e);
+	if (rc < 0)
+		return rc;
+	rc = walk_seek(&w, NULL, e);
+	for (uint64_t n = 0; rc == 1 && n < limit; n++) {
+		rc = walk_record(&w, &scratch, &r, e);
+		if (rc == 0) {
+			answer_line(&a, &r, &lines);
+			rc = out_flush(&lines, false, e);
+		}
+		if (rc == 0)
+			rc = walk_next(&w, e);
+	}
+	if (rc >= 0)
+		rc = out_flush(&lines, true, e);
+	walk_end(&w);
+	answer_release(&a);
+	buffer_release(&lines);
+	return rc;
+}
+
+static int query_store(struct store *s, const char *value, const struct query_options *o,
+                       enum style style, const struct config *config, struct err *e)
+{
+	struct filter filter = {0};
+	struct question q;
+	uint64_t limit = o->limit ? strtoull(o->limit, NULL, 10) : UINT64_MAX;
+	int rc = o->rrtype ? filter_parse(bytes_str(o->rrtype), &filter, e) : 0;
+	if (rc < 0)
+		return rc;
+	struct rdata_parser *parser = rdata_parser_new();
+	rc = question_parse(bytes_str(value), &filter, parser, &q, e);
+	rdata_parser_free(parser);
+	if (rc < 0)
+		return rc;
+	rc = print_rows(s, &q, style, config, limit, e);
+	question_release(&q);
+	return rc;
+}
+
+static int query_server(const char *value, const struct query_options *o, const char *style,
+                        struct err *e)
+{
+	const struct client_options client = {o->server, o->user, o->token};
+	struct buffer path = BUFFER_INIT, type = BUFFER_INIT, count = BUFFER_INIT;
+	const char *headers[3] = {NULL};
+	size_t n = 0;
+	char errors[256], *escaped = client_escape(value);
+	buffer_putf(&path, "/%s/pdns/query/%s", style, escaped);
+	buffer_put_byte(&path, 0);
+	if (o->rrtype) {
+		buffer_putf(&type, "dribble-filter-rrtype: %s", o->rrtype);
+		buffer_put_byte(&type, 0);
+		headers[n++] = (const char *)type.p;
+	}
+	if (o->limit) {
+		buffer_putf(&count, "dribble-paginate-count: %s", o->limit);
+		buffer_put_byte(&count, 0);
+		headers[n++] = (const char *)count.p;
+	}
+	int rc = client_get(&client, (const char *)path.p, headers, errors, e);
+	if (rc == 0 && strlen(errors) > 2)
+		fprintf(stderr, "dribble query: the answer is cut: %s\n", errors);
+	free(escaped);
+	buffer_release(&path);
+	buffer_release(&type);
+	buffer_release(&count);
+	return rc;
+}
+
+/* Which style is meant; false when there is no such. */
+static bool choose_style(const struct query_options *o, enum style *ret)
+{
+	*ret = isatty(STDOUT_FILENO) && !o->server ? STYLE_TABLE : STYLE_COF;
+	if (!o->style)
+		return true;
+	if (strcmp(o->style, "table") == 0) {
+		*ret = STYLE_TABLE;
+		return !o->server;
+	}
+	return style_from_text(bytes_str(o->style), ret);
+}
+
+static int query_values(int n, char **values, const struct query_options *o, enum style style,
+                        const struct config *config)
+{
+	struct err e;
+	int rc = 0;
+	struct store *s = o->server ? NULL : cli_store("query", config, STORE_READ);
+	if (!o->server && !s)
+		return EXIT_FAILED;
+	for (int i = 0; i < n && rc == 0; i++)
+		rc = o->server ? query_server(values[i], o, style_name(style), &e)
+		               : query_store(s, values[i], o, style, config, &e);
+	store_close(s);
+	if (rc == 0 || rc == ERR_CANCELLED)
+		return EXIT_DONE;
+	return cli_fail("query", rc == ERR_SYNTAX || rc == ERR_UNSUPPORTED ? EXIT_USAGE : EXIT_FAILED,
+	                "%s", e.text);
+}
+
+int query_main(int argc, char **argv)
+{
+	struct config config;
+	struct query_options o = {0};
+	enum style style;
+	int code = EXIT_USAGE;
+	const struct config_own_option own[] = {
+		{"rrtype", &o.rrtype, NULL}, {"style", &o.style, NULL}, {"limit", &o.limit, NULL},
+		{"server", &o.server, NULL}, {"user", &o.user, NULL},   {"token", &o.token, NULL},
+		{NULL, NULL, NULL},
+	};
+	int first = cli_options(argc, argv, &config,
+	                        CONFIG_FOR_STORE | CONFIG_FOR_READING | CONFIG_FOR_ANSWERS, own, help,
+	                        &code);
+	if (first < 0)
+		return code;
+	signal(SIGPIPE, SIG_IGN);
+	if (first == argc)
+		code = cli_fail("query", EXIT_USAGE, "what for? Give a name, an address or a text");
+	else if (!choose_style(&o, &style))
+		code = cli_fail("query", EXIT_USAGE, "--style %s: %s", o.style,
+		                o.server ? "a server answers cof, circl or doc"
+		                         : "table, cof, circl and doc are known");
+	else if (o.limit && (!*o.limit || strspn(o.limit, "0123456789") != strlen(o.limit) ||
+	                     strtoull(o.limit, NULL, 10) == 0))
+		code = cli_fail("query", EXIT_USAGE, "--limit %s: not a number from 1", o.limit);
+	else
+		code = query_values(argc - first, argv + first, &o, style, &config);
+	config_release(&config);
+	return code;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* dribble serve: the server in the foreground, until SIGTERM or SIGINT. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "access/access.h"
+#include "base/log.h"
+#include "cli/common.h"
+#include "http/server.h"
+
+static const char help[] =
+	"usage: dribble serve [OPTIONS]\n\n"
+	"Answers GET /pdns/query/VALUE and takes POST /pdns/import, until it is told to stop\n"
+	"(SIGTERM): then it ends what it is answering, for at most 8 seconds.\n\n"
+	"Examples:\n"
+	"  dribble serve --store /var/lib/dribble\n"
+	"  dribble serve --store /tmp/trial --listen 127.0.0.1:0 --style cof\n"
+	"  dribble serve --config /etc/dribble.conf --print-config\n"
+	"\n  --print-config\n      show the options in force, and end\n";
+
+enum { GRACE_MS = 8000 };
+
+/* Every connection and every open file of the store takes a descriptor. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static void report(void *context, const char *message)
+{
+	(void)context;
+	log_warning("access", "%s", message);
+}
+
+static int open_gate(const struct config *config, struct access **ret, struct err *e)
+{
+	struct access_options opt = access_defaults();
+	bool loopback = true;
+	char *path = NULL;
+	if (config_accounts_path(config, &path, e) < 0)
+		path = NULL; /* a store in memory has no folder: no accounts unless a file is named */
+	opt.path = path;
+	opt.report = report;
+	int rc = access_new(&opt, ret, e);
+	free(path);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < config->listen.n; i++)
+		loopback = loopback && config_address_is_loopback(&config->listen.p[i]);
+	if (loopback || config->serve_anyone || !access_is_open(*ret))
+		return 0;
+	return err_set(e, ERR_DENIED,
+	               "there are no accounts: without any, only loopback addresses are served "
+	               "(add one with dribble user add, or say --serve-anyone yes)");
+}
+
+static void wait_for_end(const sigset_t *signals)
+{
+	int signal;
+	while (sigwait(signals, &signal) != 0)
+		;
+	log_info("serve", "stopping");
+}
+
+static int serve(const struct config *config, struct store *store)
+{
+	struct err e;
+	struct access *access = NULL;
+	struct server *server;
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: they inherit it */
+	int rc = open_gate(config, &access, &e);
+	if (rc == 0)
+		rc = server_start(config, store, access, &server, &e);
+	if (rc < 0) {
+		access_free(access);
+		return cli_fail("serve", EXIT_FAILED, "%s", e.text);
+	}
+	cli_serving_write(store, server_url(server, 0));
+	for (size_t i = 0; server_url(server, i); i++)
+		log_info("serve", "listening on %s", server_url(server, i));
+	wait_for_end(&signals);
+	server_stop(server, GRACE_MS);
+	cli_serving_remove(store);
+	access_free(access);
+	return EXIT_DONE;
+}
+
+int serve_main(int argc, char **argv)
+{
+	struct config config;
+	bool print = false;
+	int code = EXIT_USAGE;
+	const struct config_own_option own[] = {{"print-config", NULL, &print}, {NULL, NULL, NULL}};
+	int first = cli_options(argc, argv, &config, CONFIG_FOR_ALL, own, help, &code);
+	if (first < 0)
+		return code;
+	if (first < argc) {
+		code = cli_fail("serve", EXIT_USAGE, "%s: it takes options only", argv[first]);
+	} else if (print) {
+		config_print(&config, stdout);
+		code = EXIT_DONE;
+	} else {
+		signal(SIGPIPE, SIG_IGN);
+		raise_descriptors();
+		log_set_level((enum log_level)config.log_level);
+		struct store *store = cli_store("serve", &config, STORE_CREATE);
+		code = store ? serve(&config, store) : EXIT_FAILED;
+		store_close(store);
+	}
+	config_release(&config);
+	return code;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Connections and the life of a request: see http_priv.h. */
+#include "http/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "http/http_priv.h"
+
+enum {
+	/* libmicrohttpd answers what does not fit its pool with a page of HTML. The pool is made larger than any head we
+	 * take, so that we are the ones to refuse; only touched pages of it cost memory. */
+	POOL = 256 << 10,
+	STACK = 512 << 10,
+	WORKERS = 4,
+};
+
+/* --- the life of a request --- */
+
+static enum method method_of(const char *name)
+{
+	return strcmp(name, "GET") == 0    ? METHOD_GET
+	       : strcmp(name, "HEAD") == 0 ? METHOD_HEAD
+	       : strcmp(name, "POST") == 0 ? METHOD_POST
+	                                   : METHOD_OTHER;
+}
+
+static enum MHD_Result add_size(void *ctx, enum MHD_ValueKind kind, const char *key,
+                                size_t key_n, const char *value, size_t value_n)
+{
+	(void)kind, (void)key, (void)value;
+	*(size_t *)ctx += key_n + value_n + 4;
+	return MHD_YES;
+}
+
+static bool head_is_too_large(struct request *r)
+{
+	size_t n = 0;
+	if (strlen(r->target) > URL_MAX) {
+		respond_error(r, MHD_HTTP_URI_TOO_LONG, "the request target is over %d octets", URL_MAX);
+		return true;
+	}
+	MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, add_size, &n);
+	if (n > HEADERS_MAX) {
+		respond_error(r, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
+		              "the request headers are over %d octets", HEADERS_MAX);
+		return true;
+	}
+	return false;
+}
+
+static struct bytes authorization(struct request *r)
+{
+	const char *header = request_header(r, "authorization");
+	return header ? bytes_str(header) : bytes_of(NULL, 0);
+}
+
+static void verify(struct request *r)
+{
+	r->verified = access_verify(r->server->access, authorization(r), &r->who);
+}
+
+/* 1: known and allowed. 0: answered. 2: deferred. */
+static int authorise(struct request *r)
+{
+	enum access_result result = r->verified;
+	if (!r->resource->role)
+		return 1;
+	if (access_is_open(r->server->access)) {
+		r->who = (struct identity){.roles = ~0u, .style = ACCOUNT_STYLE_NONE};
+		return 1;
+	}
+	if (r->stage == STAGE_HEAD)
+		result = access_check(r->server->access, authorization(r), &r->who);
+	if (result == ACCESS_NEEDS_VERIFY) {
+		r->stage = STAGE_VERIFYING;
+		request_defer(r, verify);
+		return 2;
+	}
+	if (result == ACCESS_BUSY) {
+		respond_error_with(r, MHD_HTTP_SERVICE_UNAVAILABLE, "retry-after", "1",
+		                   "too many passwords are being verified, ask again in a second");
+		return 0;
+	}
+	if (result != ACCESS_OK) {
+		respond_error_with(r, MHD_HTTP_UNAUTHORIZED, "www-authenticate",
+		                   "Basic realm=\"dribble\"", "Unauthorized");
+		return 0;
+	}
+	if (!(r->who.roles & r->resource->role)) {
+		respond_error(r, MHD_HTTP_FORBIDDEN, "the account %s is no %s", r->who.name,
+		              account_roles_text(r->resource->role));
+		return 0;
+	}
+	return 1;
+}
+
+/* Everything that the head decides. True when the body is wanted; else it was answered, or deferred. */
+static bool begin(struct request *r)
+{
+	int rc;
+	if (r->stage == STAGE_HEAD) {
+		if (head_is_too_large(r))
+			return false;
+		r->resource = route(r, &rc);
+		if (rc < 0) {
+			respond_error(r, MHD_HTTP_BAD_REQUEST, "the path holds a malformed percent-escape");
+			return false;
+		}
+		if (!r->resource) {
+			respond_error(r, MHD_HTTP_NOT_FOUND, "there is nothing at this path");
+			return false;
+		}
+		if (!(r->resource->methods & 1u << r->method)) {
+			respond_error_with(r, MHD_HTTP_METHOD_NOT_ALLOWED, "allow", r->resource->allow,
+			                   "this path takes %s", r->resource->allow);
+			return false;
+		}
+	}
+	if (authorise(r) != 1)
+		return false;
+	r->stage = STAGE_BODY;
+	return !r->resource->begin || r->resource->begin(r) == 0;
+}
+
+static enum MHD_Result queue(struct request *r)
+{
+	r->stage = STAGE_DONE;
+	enum MHD_Result ok = MHD_queue_response(r->connection, r->status, r->response);
+	MHD_destroy_response(r->response);
+	r->response = NULL;
+	return ok;
+}
+
+static void run_job(void *arg)
+{
+	struct request *r = arg;
+	r->job(r);
+	MHD_resume_connection(r->connection);
+}
+
+void request_defer(struct request *r, void (*job)(struct request *r))
+{
+	r->job = job;
+	MHD_suspend_connection(r->connection);
+	workers_run(r->server->workers, run_job, r);
+}
+
+static struct request *request_new(struct server *s, struct MHD_Connection *connection,
+                                   const char *target, const char *method)
+{
+	struct request *r = xcalloc(1, sizeof(*r));
+	r->server = s;
+	r->connection = connection;
+	r->target = target;
+	r->method = method_of(method);
+	r->style = -1;
+	r->who.style = ACCOUNT_STYLE_NONE;
+	atomic_fetch_add(&s->busy, 1);
+	return r;
+}
+
+/* Called by libmicrohttpd when the head is read (then a POST's body follows and an answer now would end the connection: only
+ * refusals are given here), for every run of the body, and at its end; and again after each resumption. */
+static enum MHD_Result handle(void *ctx, struct MHD_Connection *connection, const char *target,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_n, void **con_cls)
+{
+	struct request *r = *con_cls;
+	(void)version;
+	if (!r) {
+		r = *con_cls = request_new(ctx, connection, target, method);
+		if (r->method != METHOD_POST)
+			return MHD_YES; /* answered on the second call: on the first the connection would close */
+	}
+	if (r->stage == STAGE_DONE) {
+		*upload_n = 0;
+		return MHD_YES;
+	}
+	if (r->stage != STAGE_BODY) {
+		bool first = r->method == METHOD_POST;
+		bool wanted = begin(r);
+		if (r->response)
+			return queue(r);
+		if (!wanted || first)
+			return MHD_YES;
+	}
+	if (*upload_n) {
+		if (r->resource->body)
+			r->resource->body(r, bytes_of(upload, *upload_n));
+		*upload_n = 0;
+		return MHD_YES;
+	}
+	if (!r->response)
+		r->resource->act(r);
+	return r->response ? queue(r) : MHD_YES;
+}
+
+static void completed(void *ctx, struct MHD_Connection *connection, void **con_cls,
+                      enum MHD_RequestTerminationCode code)
+{
+	struct request *r = *con_cls;
+	struct server *s = ctx;
+	(void)connection, (void)code;
+	if (!r)
+		return;
+	if (r->resource && r->resource->release)
+		r->resource->release(r);
+	if (r->response)
+		MHD_destroy_response(r->response);
+	buffer_release(&r->value);
+	free(r);
+	*con_cls = NULL;
+	atomic_fetch_sub(&s->busy, 1);
+}
+
+/* Paths stay as they came: they are decoded once, by us. */
+static size_t keep_escapes(void *ctx, struct MHD_Connection *connection, char *text)
+{
+	(void)ctx, (void)connection;
+	return strlen(text);
+}
+
+static void log_mhd(void *ctx, const char *fmt, va_list ap)
+{
+	char line[512];
+	(void)ctx;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	log_debug("http", "%s", line);
+}
+
+/* --- listening --- */
+
+static int read_file(const char *path, char **ret, struct err *e)
+{
+	struct buffer b = BUFFER_INIT;
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return err_sys(e, errno, "%s", path);
+	size_t n;
+	do {
+		n = fread(buffer_reserve(&b, 4096), 1, 4096, f);
+		b.n += n;
+	} while (n && b.n < 1 << 20);
+	fclose(f);
+	buffer_put_byte(&b, 0);
+	*ret = (char *)b.p;
+	return 0;
+}
+
+static char *url_of(struct MHD_Daemon *d, const struct config_address *address, bool tls)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct buffer b = BUFFER_INIT;
+	const union MHD_DaemonInfo *port = MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT);
+	bool six = address->socket.any.sa_family == AF_INET6;
+	const void *addr = six ? (const void *)&address->socket.in6.sin6_addr
+	                       : (const void *)&address->socket.in.sin_addr;
+	inet_ntop(address->socket.any.sa_family, addr, text, sizeof(text));
+	buffer_putf(&b, six ? "%s://[%s]:%u" : "%s://%s:%u", tls ? "https" : "http", text,
+	            port ? port->port : 0);
+	buffer_put_byte(&b, 0);
+	return (char *)b.p;
+}
+
+static int listen_on(struct server *s, const struct config_address *address, const char *cert,
+                     const char *key, struct err *e)
+{
+	const struct config *c = s->config;
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned threads = c->threads ? (unsigned)c->threads : (unsigned)(online > 0 ? online : 1);
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	if (address->socket.any.sa_family == AF_INET6)
+		flags |= MHD_USE_IPv6;
+	struct MHD_OptionItem tls[] = {
+		{cert ? MHD_OPTION_HTTPS_MEM_CERT : MHD_OPTION_END, 0, (void *)(uintptr_t)cert},
+		{cert ? MHD_OPTION_HTTPS_MEM_KEY : MHD_OPTION_END, 0, (void *)(uintptr_t)key},
+		{MHD_OPTION_END, 0, NULL},
+	};
+	if (cert)
+		flags |= MHD_USE_TLS;
+	errno = 0;
+	struct MHD_Daemon *d = MHD_start_daemon(
+		flags, 0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL,
+		MHD_OPTION_SOCK_ADDR, &address->socket.any, MHD_OPTION_NOTIFY_COMPLETED, completed, s,
+		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)POOL, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)(c->connections_max > threads ? c->connections_max : threads),
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(c->connection_timeout_ms / 1000),
+		MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0u, MHD_OPTION_THREAD_STACK_SIZE,
+		(size_t)STACK, MHD_OPTION_STRICT_FOR_CLIENT, -1, MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024u,
+		MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+	if (!d && errno)
+		return err_sys(e, errno, "cannot listen on %s", address->text);
+	if (!d)
+		return err_set(e, ERR_IO, "cannot listen on %s%s", address->text,
+		               cert ? " (is the certificate or key malformed?)" : "");
+	s->urls[s->n] = url_of(d, address, cert != NULL);
+	s->daemons[s->n++] = d;
+	return 0;
+}
+
+int server_start(const struct config *config, struct store *store, struct access *access,
+                 struct server **ret, struct err *e)
+{
+	char *cert = NULL, *key = NULL;
+	int rc = 0;
+	struct server *s = xcalloc(1, sizeof(*s));
+	s->config = config;
+	s->store = store;
+	s->access = access;
+	pthread_mutex_init(&s->keys_lock, NULL);
+	s->counts = counts_new();
+	s->workers = workers_new(WORKERS);
+	if (!s->workers)
+		rc = err_set(e, ERR_IO, "cannot start threads");
+	if (rc == 0 && *config->tls_certificate)
+		rc = read_file(config->tls_certificate, &cert, e);
+	if (rc == 0 && *config->tls_key)
+		rc = read_file(config->tls_key, &key, e);
+	for (size_t i = 0; i < config->listen.n && rc == 0; i++)
+		rc = listen_on(s, &config->listen.p[i], cert, key, e);
+	free(cert);
+	free(key);
+	if (rc < 0) {
+		server_stop(s, 0);
+		return rc;
+	}
+	*ret = s;
+	return 0;
+}
+
+const char *server_url(const struct server *s, size_t i)
+{
+	return i < s->n ? s->urls[i] : NULL;
+}
+
+void server_stop(struct server *s, unsigned grace_ms)
+{
+	const struct timespec tick = {0, 5000000};
+	s->stopping = true;
+	for (size_t i = 0; i < s->n; i++) {
+		MHD_socket fd = MHD_quiesce_daemon(s->daemons[i]);
+		if (fd != MHD_INVALID_SOCKET)
+			close(fd);
+	}
+	for (unsigned waited = 0; waited < grace_ms && s->busy; waited += 5)
+		nanosleep(&tick, NULL);
+	workers_free(s->workers); /* resumes what is suspended, which libmicrohttpd requires before it stops */
+	for (size_t i = 0; i < s->n; i++) {
+		MHD_stop_daemon(s->daemons[i]);
+		free(s->urls[i]);
+	}
+	counts_free(s->counts);
+	pthread_mutex_destroy(&s->keys_lock);
+	free(s);
+}
