@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Making answers. Header names are lower case, as the service's own are. */
+/* Making answers. Header names are lower case, as the service's own are (libmicrohttpd adds Content-Length and Connection in its
+ * own spelling). */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +38,6 @@ static void set_response(struct request *r, unsigned status, struct MHD_Response
 
 void respond_body(struct request *r, unsigned status, const char *type, struct buffer *body)
 {
-	char length[24];
 	size_t n = body->n;
 	struct MHD_Response *response = MHD_create_response_from_buffer(
 		n, n ? body->p : NULL, n ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
@@ -46,9 +46,6 @@ void respond_body(struct request *r, unsigned status, const char *type, struct b
 	else
 		buffer_release(body);
 	set_response(r, status, response, type);
-	MHD_set_response_options(r->response, MHD_RF_INSANITY_HEADER_CONTENT_LENGTH, MHD_RO_END);
-	snprintf(length, sizeof(length), "%zu", n);
-	respond_header(r, "content-length", length);
 }
 
 void respond_stream(struct request *r, const char *type, MHD_ContentReaderCallback reader,

@@ -462,7 +462,7 @@ def in_force(printed):
 
 @check("serve --print-config shows what is in force, and can be read back")
 def config_printed():
-    printed = print_config("--store", "memory:", "--maxset", "77", "--style", "cof", "--origin", "https://a.test/#\"x")
+    printed = print_config("--store", "memory:", "--maxset", "77", "--style", "cof", "--origin", "https://a.test/#x")
     for key, value in (("store", "memory:"), ("maxset", "77"), ("style", "cof"), ("page_max", "10000")):
         eq(setting(printed, key)[1], value, printed)
     again = print_config("--config", temp("dribble.conf", printed))
