@@ -11,7 +11,7 @@
 #define RDATA_ARRAY_MAX 10000    /* elements of one rdata array */
 #define MEMBER_MAX 255           /* octets of sensor_id or bailiwick */
 #define TIME_MAX 253402300799ull /* 9999-12-31: later is milliseconds or nonsense */
-#define COUNT_MAX ((uint64_t)1 << 62) /* counts saturate here */
+#define COUNT_MAX (((uint64_t)1 << 63) - 1) /* counts saturate here: what JSON readers take as an integer */
 #define QUERY_VALUE_MAX 4096     /* octets of a value asked for, decoded */
 #define URL_MAX 16384            /* octets of a request target: longer is 414 */
 #define HEADERS_MAX 32768        /* octets of all request headers: more is 431 */

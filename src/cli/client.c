@@ -19,7 +19,7 @@ struct transfer {
 	long status;
 	struct input *in;
 	struct bytes run;
-	char *errors;
+	struct buffer *cursor;
 	struct err *e;
 	int rc;
 };
@@ -56,17 +56,14 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 
 static size_t on_header(char *p, size_t size, size_t n, void *ctx)
 {
-	static const char name[] = "x-dribble-errors:";
+	static const char name[] = "x-dribble-cursor:";
 	struct transfer *t = ctx;
-	size_t len = n * size;
-	if (t->errors && len > sizeof(name) && strncasecmp(p, name, sizeof(name) - 1) == 0) {
-		size_t skip = sizeof(name) - 1;
-		while (skip < len && p[skip] == ' ')
-			skip++;
-		size_t keep = len - skip < 255 ? len - skip : 255;
-		memcpy(t->errors, p + skip, keep);
-		t->errors[keep] = '\0';
-		t->errors[strcspn(t->errors, "\r\n")] = '\0';
+	size_t len = n * size, at = sizeof(name) - 1;
+	if (!t->cursor || len <= at || strncasecmp(p, name, at) != 0)
+		return len;
+	for (; at < len; at++) {
+		if (p[at] >= '0' && p[at] <= '9')
+			buffer_put_byte(t->cursor, (uint8_t)p[at]);
 	}
 	return len;
 }
@@ -150,10 +147,10 @@ static int perform(struct transfer *t, const struct client_options *opt, const c
 }
 
 int client_get(const struct client_options *opt, const char *path, const char *const *headers,
-               char ret_errors[static 256], struct err *e)
+               struct buffer *ret_cursor, struct err *e)
 {
-	struct transfer t = {.curl = curl_easy_init(), .to_stdout = true, .errors = ret_errors, .e = e};
-	ret_errors[0] = '\0';
+	struct transfer t = {.curl = curl_easy_init(), .to_stdout = true, .cursor = ret_cursor, .e = e};
+	buffer_clear(ret_cursor);
 	if (!t.curl)
 		return err_set(e, ERR_IO, "libcurl does not start");
 	int rc = perform(&t, opt, path, headers);
@@ -161,7 +158,7 @@ int client_get(const struct client_options *opt, const char *path, const char *c
 		rc = out_flush(&t.body, true, e);
 	curl_easy_cleanup(t.curl);
 	buffer_release(&t.body);
-	return rc;
+	return rc == 0 ? ret_cursor->n > 0 : rc;
 }
 
 int client_post(const struct client_options *opt, const char *path, const char *const *headers,

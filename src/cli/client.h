@@ -2,6 +2,7 @@
 /* Talking to a server: libcurl behind two calls. */
 #pragma once
 
+#include "base/buffer.h"
 #include "base/err.h"
 #include "ingest/input.h"
 
@@ -11,10 +12,10 @@ struct client_options {
 	const char *token; /* or NULL */
 };
 
-/* GET path (percent-escaped), with header lines (NULL-terminated array). The body goes to standard output as it comes; the
- * values of x-dribble-errors to ret_errors (256 octets), empty when absent. */
+/* GET path (percent-escaped), with header lines (NULL-terminated array). The body goes to standard output as it comes.
+ * Returns 1 and the value of x-dribble-cursor, of any length, to ret_cursor when there is one; 0 when there is none. */
 int client_get(const struct client_options *opt, const char *path, const char *const *headers,
-               char ret_errors[static 256], struct err *e);
+               struct buffer *ret_cursor, struct err *e);
 
 /* POST of an input, decompressed as it is read; the answer's body to ret (to be freed). */
 int client_post(const struct client_options *opt, const char *path, const char *const *headers,

@@ -43,6 +43,7 @@ struct import {
 	struct progress progress;
 	struct buffer reject_lines;
 	struct err reject_error;
+	unsigned told; /* rejects of this file shown on stderr */
 	uint64_t accepted, rejected;
 };
 
@@ -71,8 +72,15 @@ static int rejects_flush(struct import *im)
 
 static void reject(void *ctx, uint64_t line, struct bytes input, const char *reason)
 {
-	enum { SHOWN = 4096 };
+	enum { SHOWN = 4096, TOLD = 5 };
 	struct import *im = ctx;
+	if (im->told++ < TOLD) {
+		progress_end(&im->progress);
+		fprintf(stderr, "%s:%llu: %s\n", im->name, (unsigned long long)line, reason);
+	} else if (im->told == TOLD + 1) {
+		fprintf(stderr, "%s: further rejects are not shown%s\n", im->name,
+		        im->rejects < 0 ? "; --rejects FILE keeps them" : "");
+	}
 	if (im->rejects < 0)
 		return;
 	buffer_putf(&im->reject_lines, "%s:%llu: %s: ", im->name, (unsigned long long)line, reason);
@@ -229,6 +237,7 @@ static int one_file(struct import *im, struct store *s, const char *path)
 	if (input_open(path, &im->in, &e) < 0)
 		return cli_fail("import", EXIT_FAILED, "%s", e.text);
 	im->name = input_name(im->in);
+	im->told = 0;
 	progress_begin(&im->progress, im->name);
 	int code = im->server ? to_server(im) : into_store(im, s);
 	input_close(im->in);

@@ -22,7 +22,7 @@ static const char help[] =
 	"  dribble query --server http://127.0.0.1:8400 185.194.93.14\n\n"
 	"  --rrtype TYPES\n      only these types, separated by commas\n"
 	"  --style STYLE\n      table (the default on a terminal), cof, circl or doc\n"
-	"  --limit N\n      at most so many records (of each type, from a server)\n"
+	"  --limit N\n      at most so many records\n"
 	"  --server URL\n      ask a server instead of a store\n"
 	"  --user NAME:PASSWORD\n  --token TOKEN\n      who asks the server\n";
 
@@ -78,40 +78,52 @@ static int query_store(struct store *s, const char *value, const struct query_op
 	return rc;
 }
 
+/* A header line, NUL-terminated, in b. */
+static const char *header_line(struct buffer *b, const char *name, const char *value)
+{
+	buffer_clear(b);
+	buffer_putf(b, "%s: %s", name, value);
+	buffer_put_byte(b, 0);
+	return (const char *)b->p;
+}
+
+/* Page after page, until all is there or the limit is reached. The server clamps the count to what it allows, so that a limit
+ * beyond one page is met page by page. */
 static int query_server(const char *value, const struct query_options *o, const char *style,
                         struct err *e)
 {
 	const struct client_options client = {o->server, o->user, o->token};
-	struct buffer path = BUFFER_INIT, type = BUFFER_INIT, count = BUFFER_INIT;
-	const char *headers[3] = {NULL};
-	size_t n = 0;
-	char errors[256], *escaped = client_escape(value);
-	buffer_putf(&path, "/%s/pdns/query/%s", style, escaped);
+	struct buffer path = BUFFER_INIT, type = BUFFER_INIT, count = BUFFER_INIT, at = BUFFER_INIT;
+	struct buffer cursor = BUFFER_INIT;
+	const char *headers[4] = {header_line(&count, "dribble-paginate-count", o->limit ? o->limit : "10000")};
+	size_t n = 1;
+	char *escaped = client_escape(value);
+	buffer_putf(&path, *style ? "/%s/pdns/query/%s" : "%s/pdns/query/%s", style, escaped);
 	buffer_put_byte(&path, 0);
-	if (o->rrtype) {
-		buffer_putf(&type, "dribble-filter-rrtype: %s", o->rrtype);
-		buffer_put_byte(&type, 0);
-		headers[n++] = (const char *)type.p;
+	if (o->rrtype)
+		headers[n++] = header_line(&type, "dribble-filter-rrtype", o->rrtype);
+	int rc = client_get(&client, (const char *)path.p, headers, &cursor, e);
+	while (rc == 1 && !o->limit) {
+		buffer_put_byte(&cursor, 0);
+		headers[n] = header_line(&at, "dribble-paginate-cursor", (const char *)cursor.p);
+		rc = client_get(&client, (const char *)path.p, headers, &cursor, e);
 	}
-	if (o->limit) {
-		buffer_putf(&count, "dribble-paginate-count: %s", o->limit);
-		buffer_put_byte(&count, 0);
-		headers[n++] = (const char *)count.p;
-	}
-	int rc = client_get(&client, (const char *)path.p, headers, errors, e);
-	if (rc == 0 && strlen(errors) > 2)
-		fprintf(stderr, "dribble query: the answer is cut: %s\n", errors);
+	if (rc == 1)
+		fprintf(stderr, "dribble query: there is more\n");
 	free(escaped);
 	buffer_release(&path);
 	buffer_release(&type);
 	buffer_release(&count);
-	return rc;
+	buffer_release(&at);
+	buffer_release(&cursor);
+	return rc < 0 ? rc : 0;
 }
 
 /* Which style is meant; false when there is no such. */
-static bool choose_style(const struct query_options *o, enum style *ret)
+static bool choose_style(const struct query_options *o, const struct config *config,
+                         enum style *ret)
 {
-	*ret = isatty(STDOUT_FILENO) && !o->server ? STYLE_TABLE : STYLE_COF;
+	*ret = isatty(STDOUT_FILENO) && !o->server ? STYLE_TABLE : (enum style)config->style;
 	if (!o->style)
 		return true;
 	if (strcmp(o->style, "table") == 0) {
@@ -130,7 +142,7 @@ static int query_values(int n, char **values, const struct query_options *o, enu
 	if (!o->server && !s)
 		return EXIT_FAILED;
 	for (int i = 0; i < n && rc == 0; i++)
-		rc = o->server ? query_server(values[i], o, style_name(style), &e)
+		rc = o->server ? query_server(values[i], o, o->style ? style_name(style) : "", &e)
 		               : query_store(s, values[i], o, style, config, &e);
 	store_close(s);
 	if (rc == 0 || rc == ERR_CANCELLED)
@@ -158,7 +170,7 @@ int query_main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (first == argc)
 		code = cli_fail("query", EXIT_USAGE, "what for? Give a name, an address or a text");
-	else if (!choose_style(&o, &style))
+	else if (!choose_style(&o, &config, &style))
 		code = cli_fail("query", EXIT_USAGE, "--style %s: %s", o.style,
 		                o.server ? "a server answers cof, circl or doc"
 		                         : "table, cof, circl and doc are known");

@@ -4,6 +4,8 @@
 #include "feed/sort.h"
 
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 
@@ -57,6 +59,18 @@ static uint64_t median(uint64_t a, uint64_t b, uint64_t c)
 	return c < a ? a : c > b ? b : c;
 }
 
+/* A place below n. Not foreseeable: a source must not be able to make the sort quadratic. */
+static size_t any(size_t n)
+{
+	static _Thread_local uint64_t state;
+	if (!state)
+		state = (uint64_t)(uintptr_t)&state ^ (uint64_t)getpid() << 32 ^ (uint64_t)time(NULL);
+	state += 0x9e3779b97f4a7c15;
+	uint64_t z = (state ^ state >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return (size_t)((z ^ z >> 31) % n);
+}
+
 /* Three parts: below, equal to and above the pivot. */
 static void partition(struct sort_row *rows, size_t n, uint64_t pivot, size_t *ret_lo,
                       size_t *ret_hi)
@@ -79,7 +93,7 @@ static void sort_from(struct sort_row *rows, size_t n, size_t depth)
 {
 	while (n > SMALL) {
 		size_t lo, hi;
-		uint64_t pivot = median(rows[0].cache, rows[n / 2].cache, rows[n - 1].cache);
+		uint64_t pivot = median(rows[any(n)].cache, rows[any(n)].cache, rows[any(n)].cache);
 		partition(rows, n, pivot, &lo, &hi);
 		sort_from(rows, lo, depth);
 		sort_from(rows + hi, n - hi, depth);

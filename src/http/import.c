@@ -11,8 +11,8 @@
 
 enum {
 	ERRORS_MAX = 20,    /* bad lines that are named in the answer */
-	IMPORTS_MAX = 8,    /* under way at once; each folds in memory of its own */
-	MEMORY_MAX = 32 << 20,
+	IMPORTS_MAX = 64,   /* under way at once; each folds in memory of its own */
+	MEMORY_MIN = 1 << 20,
 	KEY_OCTETS_MAX = 255,
 };
 
@@ -192,10 +192,12 @@ static int import_begin(struct request *r)
 	if (!begin_key(r, im, &resume))
 		return 1;
 	size_t memory = r->server->config->memory / IMPORTS_MAX;
+	if (memory < MEMORY_MIN)
+		memory = MEMORY_MIN;
 	struct intake_options opt = {
 		.store = r->server->store,
 		.format = &cof_format,
-		.memory = memory < MEMORY_MAX ? memory : MEMORY_MAX,
+		.memory = memory,
 		.note_key = buffer_bytes(&im->note_key),
 		.resume = resume ? &im->resume : NULL,
 		.replay = true,
@@ -256,7 +258,7 @@ static void import_body(struct request *r, struct bytes run)
 	request_defer(r, flush_and_take);
 }
 
-static void finish(struct request *r)
+static void answer(struct request *r)
 {
 	struct import *im = r->state;
 	struct note counts;
@@ -281,6 +283,13 @@ static void finish(struct request *r)
 	buffer_put_bytes(&body, buffer_bytes(&im->errors));
 	buffer_put_str(&body, "]}\n");
 	respond_body(r, MHD_HTTP_OK, "application/json", &body);
+}
+
+/* The key and the place among the imports are free before the client can know that it was answered. */
+static void finish(struct request *r)
+{
+	answer(r);
+	import_release(r);
 }
 
 /* Writing to a disk takes its time: never on a connection's thread. */

@@ -17,9 +17,10 @@
 #include "http/http_priv.h"
 
 enum {
-	/* libmicrohttpd answers what does not fit its pool with a page of HTML. The pool is made larger than any head we
-	 * take, so that we are the ones to refuse; only touched pages of it cost memory. */
-	POOL = 256 << 10,
+	/* libmicrohttpd answers a head that does not fit its pool with a page of HTML. The pool is larger than any head
+	 * we take, so that we are the ones to refuse what is a little too large. It is zeroed for every request: not larger
+	 * than need be. */
+	POOL = 128 << 10,
 	STACK = 512 << 10,
 	WORKERS = 4,
 };

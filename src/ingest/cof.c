@@ -219,8 +219,9 @@ static bool take_times(struct reader *r, enum member first, enum member last, bo
 	bool has_first, has_last;
 	if (!take_time(r, first, &has_first, &first_s) || !take_time(r, last, &has_last, &last_s))
 		return false;
-	if (last_s == 0)
-		has_last = false;
+	/* 0 is how feeds say that they do not know; nothing was seen in 1970. */
+	has_first = has_first && first_s;
+	has_last = has_last && last_s;
 	*ret_there = has_first || has_last;
 	if (!has_first)
 		first_s = last_s;

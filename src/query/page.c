@@ -179,9 +179,8 @@ int page_more(struct page *p, size_t want, struct buffer *out, struct err *e)
 	struct record r;
 	size_t start = out->n;
 	int rc = 1;
-	while (rc == 1 && out->n - start < want && !p->walk.ended) {
-		if (p->r.paginated && p->records >= p->r.limit)
-			return 0;
+	while (rc == 1 && out->n - start < want && !p->walk.ended &&
+	       !(p->r.paginated && p->records >= p->r.limit)) {
 		struct page_set *set = set_of(p, (uint16_t)walk_type(&p->walk));
 		if (!p->r.paginated && set->sent >= p->r.limit) {
 			rc = walk_skip_type(&p->walk, e);

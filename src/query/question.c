@@ -185,6 +185,23 @@ static bool is_ascii(struct bytes v)
 	return true;
 }
 
+/* Quoted strings in another spelling than dribble prints: the subject of what it prints. False when they are
+ * spelled as printed, or no strings. */
+static bool canonical_strings(struct bytes value, struct rdata_parser *parser, struct buffer *subject)
+{
+	struct buffer wire = BUFFER_INIT, text = BUFFER_INIT;
+	bool other = false;
+	if (rdata_from_text(parser, RRTYPE_TXT, value, &wire) == 0) {
+		rdata_to_text(RRTYPE_TXT, RDATA_WIRE, buffer_bytes(&wire), &text);
+		other = !bytes_eq(value, buffer_bytes(&text));
+		if (other)
+			key_put_text(subject, buffer_bytes(&text));
+	}
+	buffer_release(&wire);
+	buffer_release(&text);
+	return other;
+}
+
 static void add_value(struct question *q, struct bytes value, const struct filter *f,
                       struct rdata_parser *parser)
 {
@@ -200,6 +217,9 @@ static void add_value(struct question *q, struct bytes value, const struct filte
 	}
 	if (memchr(value.p, ' ', value.n))
 		add_text(q, value, f, parser);
+	if (value.p[0] == '"' && canonical_strings(value, parser, &subject))
+		add_subject(q, &subject, f);
+	buffer_clear(&subject);
 	key_put_text(&subject, value);
 	add_subject(q, &subject, f);
 	buffer_release(&subject);

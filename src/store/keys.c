@@ -335,6 +335,15 @@ int key_type(struct bytes key)
 	return type;
 }
 
+int key_owner_type(struct bytes key)
+{
+	size_t n = key_subject_len(key);
+	uint16_t type;
+	const uint8_t *end = key.p + key.n;
+	const uint8_t *p = n ? get_type(key.p + n, end, &type) : NULL;
+	return p && p < end && (*p == KIND_OWNER || *p == KIND_OWNER_OPAQUE) ? type : ERR_CORRUPT;
+}
+
 /* The subject of a data row as octets of rdata. */
 static int get_term(struct bytes key, struct record_scratch *scratch, struct bytes *ret)
 {

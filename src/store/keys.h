@@ -74,6 +74,9 @@ struct record_scratch {
 /* The type of a row, without decoding the rest; negative when the key is no row. */
 int key_type(struct bytes key);
 
+/* The type of an owner row; negative when the key is none. */
+int key_owner_type(struct bytes key);
+
 /* Length of the subject at the start of a row's key, 0 when it is no row. */
 size_t key_subject_len(struct bytes key);
 

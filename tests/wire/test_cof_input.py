@@ -124,7 +124,7 @@ def bare_txt():
     '{"rrname": "NAME", "rrtype": -1, "rdata": "x", "time_first": 1}', '{"rrname": "NAME", "rrtype": null, "rdata": "x", "time_first": 1}',
     '{"rrname": "NAME", "rrtype": "A", "rdata": [], "time_first": 1}', '{"rrname": "NAME", "rrtype": "A", "rdata": null, "time_first": 1}',
     '{"rrname": "NAME", "rrtype": "A", "rdata": "192.0.2.1", "time_first": "yesterday"}', '{"rrname": "NAME", "rrtype": "A", "rdata": "192.0.2.1", "time_first": -5}',
-    '{"rrname": "NAME", "rrtype": "A", "rdata": "192.0.2.1", "time_first": {}}', '{"rrname": "NAME", "rrtype": "A", "rdata": "192.0.2.1", "time_first": 0, "time_last": 0}',
+    '{"rrname": "NAME", "rrtype": "A", "rdata": "192.0.2.1", "time_first": {}}', 
     '{"rrname": "NAME", "rrtype": "A", "rdata": "192.0.2.1", "time_first": true}', '{"rrname": "NAME", "rrtype": "TYPE65536", "rdata": "x", "time_first": 1}',
     '{"rrname": "' + "a" * 64 + '.NAME", "rrtype": "A", "rdata": "192.0.2.1", "time_first": 1}',
     '{"rrname": "' + "a." * 130 + 'NAME", "rrtype": "A", "rdata": "192.0.2.1", "time_first": 1}',
@@ -147,8 +147,13 @@ def huge_count(count):
 
 @check("two counts that together exceed every integer do not wrap")
 def overflow():
-    server().feed([cof("overflow.test", "A", "192.0.2.1", 2 ** 63 - 1)] * 3)
-    ok(server().ask("overflow.test").records[0]["count"] >= 2 ** 63 - 1, server().ask("overflow.test"))
+    for power in range(53, 65):
+        name = f"overflow{power}.test"
+        told = server().feed([cof(name, "A", "192.0.2.1", 2 ** power - 1)] * 9)
+        records = server().ask(name).records
+        eq(len(records), 1 if told["accepted"] else 0, told)
+        if records:
+            ok(2 ** power - 1 <= records[0]["count"] <= 9 * 2 ** power, power, records)
 
 
 @check("the page's own lines (doc style) turned to owner = rrname are read as they are")

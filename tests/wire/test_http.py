@@ -222,6 +222,11 @@ def connections_max():
     server.stop()
 
 
+@once
+def impatient():
+    return Server(store_of(SEED), "--connection-timeout", 1)
+
+
 @check("garbage on the socket: {0!r}", rows=[
     b"\0\0\0\0", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xaa" * 200, b"hello\r\n\r\n", b"GET\r\n\r\n", b"\r\n\r\n\r\n\r\n",
     b"GET / HTTP/9.9\r\n\r\n", b"GET /pdns/query/circl.lu\r\n\r\n", b"\xff" * 3000, b"GET /pdns/query/x HTTP/1.1\r\n\x00: \x00\r\n\r\n",
@@ -230,7 +235,7 @@ def connections_max():
     b"POST /pdns/import HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n", b"POST /pdns/import HTTP/1.1\r\nhost: x\r\ncontent-length: zz\r\n\r\n",
     b"POST /pdns/import HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"])
 def garbage(data):
-    with seed().connect() as conn:
+    with impatient().connect() as conn:
         conn.send(data)
         try:
             conn.sock.shutdown(socket.SHUT_WR)
@@ -241,7 +246,33 @@ def garbage(data):
             head, _, body = got.partition(b"\r\n\r\n")
             ok(int(head[9:12]) < 500 or head[9:12] in (b"501", b"505"), "a server error for a client's mistake", got)
             ok(not body.lstrip().startswith((b"{", b"[")), "JSON in an error", got)
-    alive(seed())
+    eq(len(impatient().get(PATH).lines), 8)
+
+
+@check("the absolute form of a target is understood, as proxies send it")
+def absolute_form():
+    with seed().connect() as conn:
+        eq(len(conn.ask("GET", "http://pdns.example.org/pdns/query/circl.lu").lines), 8)
+
+
+@check("clients that say {0!r} and leave do not hold their places", rows=[b"", b"GET", b"GET /pdns", b"\0\0\0\0", b"GET /pdns/query/x.test HTTP/1.1\r\nhost"])
+def left(data):
+    server = Server("memory:", "--connections-max", 20)
+    for _ in range(200):
+        try:
+            with server.connect(timeout=1) as conn:
+                conn.send(data)
+        except OSError:  # turned away: that is up to the server
+            pass
+
+    def served():
+        try:
+            with server.connect(timeout=1) as conn:
+                return conn.ask("GET", "/pdns/query/x.test").status == 200
+        except (Fail, OSError):
+            return False
+    wait_for(served, 5, "service after they left")
+    server.stop()
 
 
 @check("a host header is wanted of HTTP/1.1, or not, but never 5xx")
