@@ -61,6 +61,13 @@ static int open_gate(const struct config *config, struct access **ret, struct er
 	               "(add one with dribble user add, or say --serve-anyone yes)");
 }
 
+static void end_signals(sigset_t *ret)
+{
+	sigemptyset(ret);
+	sigaddset(ret, SIGTERM);
+	sigaddset(ret, SIGINT);
+}
+
 static void wait_for_end(const sigset_t *signals)
 {
 	int signal;
@@ -75,10 +82,7 @@ static int serve(const struct config *config, struct store *store)
 	struct access *access = NULL;
 	struct server *server;
 	sigset_t signals;
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: they inherit it */
+	end_signals(&signals);
 	int rc = open_gate(config, &access, &e);
 	if (rc == 0)
 		rc = server_start(config, store, access, &server, &e);
@@ -111,6 +115,9 @@ int serve_main(int argc, char **argv)
 		config_print(&config, stdout);
 		code = EXIT_DONE;
 	} else {
+		sigset_t signals;
+		end_signals(&signals);
+		pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: they inherit it */
 		signal(SIGPIPE, SIG_IGN);
 		raise_descriptors();
 		log_set_level((enum log_level)config.log_level);

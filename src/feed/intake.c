@@ -15,6 +15,7 @@ struct intake {
 	bool checking;         /* it was not yet */
 	struct reader *reader;
 	struct fold *fold;
+	struct run *run;       /* open between batches when nothing may be committed before the end */
 	XXH3_state_t *digest;
 	uint64_t extent;       /* octets fed */
 	uint64_t skip_until;   /* observations before this octet are counted already */
@@ -81,6 +82,7 @@ void intake_close(struct intake *in)
 {
 	if (!in)
 		return;
+	run_abort(in->run);
 	in->opt.format->close(in->reader);
 	fold_free(in->fold);
 	XXH3_freeState(in->digest);
@@ -144,12 +146,10 @@ bool intake_wants_flush(const struct intake *in)
 	return fold_is_full(in->fold) && !in->checking;
 }
 
-/* Commits what is folded, with the note. */
-static int commit(struct intake *in, bool done, struct err *e)
+/* Where the source is now, as a note. */
+static struct note note_now(struct intake *in, bool done)
 {
 	struct note note = in->note;
-	struct buffer value = BUFFER_INIT;
-	struct run *run = NULL;
 	note.done = done;
 	in->opt.format->position(in->reader, &note.position, &note.lines);
 	note.extent = in->extent;
@@ -158,29 +158,50 @@ static int commit(struct intake *in, bool done, struct err *e)
 	note.rejected += in->rejected;
 	note.rejects_bytes = in->opt.before_commit ? in->opt.before_commit(in->opt.ctx) : 0;
 	note.time_s = (uint64_t)time(NULL);
-	int rc = run_begin(in->opt.store, fold_rows_expected(in->fold), &run, e);
-	if (rc == 0 && in->note_key.n) {
-		note_encode(&note, &value);
-		rc = run_put(run, buffer_bytes(&in->note_key), buffer_bytes(&value), e);
+	return note;
+}
+
+/* Writes what is folded as a batch of the run; with a note it is the last one. */
+static int write_batch(struct intake *in, const struct note *note, struct err *e)
+{
+	struct buffer value = BUFFER_INIT;
+	int rc = in->run ? run_restart(in->run, e)
+	                 : run_begin(in->opt.store, note ? fold_rows_expected(in->fold) : UINT64_MAX,
+	                             &in->run, e);
+	if (rc == 0 && note && in->note_key.n) {
+		note_encode(note, &value);
+		rc = run_put(in->run, buffer_bytes(&in->note_key), buffer_bytes(&value), e);
 	}
 	if (rc == 0)
-		rc = fold_write(in->fold, run, e);
+		rc = fold_write(in->fold, in->run, e);
 	if (rc == 0)
-		rc = run_commit(run, e);
-	else
-		run_abort(run);
+		fold_clear(in->fold);
 	buffer_release(&value);
+	return rc;
+}
+
+/* Commits everything since the last commit, with the note. */
+static int commit(struct intake *in, bool done, struct err *e)
+{
+	struct note note = note_now(in, done);
+	int rc = write_batch(in, &note, e);
+	if (rc == 0)
+		rc = run_commit(in->run, e);
+	else
+		run_abort(in->run);
+	in->run = NULL;
 	if (rc < 0)
 		return rc;
 	in->note = note;
 	in->accepted = in->rejected = 0;
-	fold_clear(in->fold);
 	return 0;
 }
 
 int intake_flush(struct intake *in, struct err *e)
 {
-	return fold_records(in->fold) ? commit(in, false, e) : 0;
+	if (!fold_records(in->fold))
+		return 0;
+	return in->opt.whole ? write_batch(in, NULL, e) : commit(in, false, e);
 }
 
 int intake_finish(struct intake *in, struct err *e)

@@ -22,6 +22,7 @@ struct intake_options {
 	struct bytes note_key;              /* copied; empty: no note is kept */
 	const struct note *resume;          /* what is in already; NULL: nothing. Octets before resume->position
 	                                     * are read for the digest and line numbers, and not counted again */
+	bool whole;                         /* all or nothing: what does not reach intake_finish leaves nothing */
 	bool replay;                        /* with resume: hand the rejects before the position to reject again */
 	/* A line was rejected; may be NULL. */
 	void (*reject)(void *ctx, uint64_t line, struct bytes input, const char *reason);

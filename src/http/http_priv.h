@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "http/server.h"
+#include "http/hangups.h"
 #include "http/workers.h"
 #include "model/rdata.h"
 
@@ -24,6 +25,7 @@ struct server {
 	struct access *access;       /* borrowed */
 	struct counts *counts;       /* owned */
 	struct workers *workers;     /* owned */
+	struct hangups *hangups;     /* owned */
 	struct MHD_Daemon *daemons[CONFIG_LISTEN_MAX];
 	char *urls[CONFIG_LISTEN_MAX]; /* owned */
 	size_t n;
@@ -55,6 +57,7 @@ enum stage { STAGE_HEAD, STAGE_VERIFYING, STAGE_BODY, STAGE_DONE };
 
 struct request {
 	struct server *server;
+	struct watched *watched; /* its connection's; borrowed */
 	struct MHD_Connection *connection;
 	enum method method;
 	const char *target; /* raw path; libmicrohttpd's */

@@ -200,6 +200,7 @@ static int import_begin(struct request *r)
 		.memory = memory,
 		.note_key = buffer_bytes(&im->note_key),
 		.resume = resume ? &im->resume : NULL,
+		.whole = true,
 		.replay = true,
 		.reject = reject,
 		.ctx = im,

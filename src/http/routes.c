@@ -40,6 +40,16 @@ bool url_decode(struct bytes text, struct buffer *out)
 	return true;
 }
 
+/* Proxies send the absolute form (RFC 9112 3.2.2): what it says before the path is not for us. */
+static const char *path_of(const char *target)
+{
+	size_t n = strncmp(target, "http://", 7) == 0 ? 7 : strncmp(target, "https://", 8) == 0 ? 8 : 0;
+	if (!n)
+		return target;
+	const char *slash = strchr(target + n, '/');
+	return slash ? slash : "/";
+}
+
 /* Runs of slashes become one; an empty query does not reach us. */
 static void collapse(const char *raw, struct buffer *out)
 {
@@ -68,7 +78,7 @@ const struct resource *route(struct request *r, int *ret_rc)
 {
 	struct buffer whole = BUFFER_INIT;
 	const struct resource *found = NULL;
-	collapse(r->target, &whole);
+	collapse(path_of(r->target), &whole);
 	struct bytes path = buffer_bytes(&whole);
 	bool styled = take_style(&path, &r->style);
 	*ret_rc = 0;

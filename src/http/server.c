@@ -20,7 +20,7 @@ enum {
 	/* libmicrohttpd answers a head that does not fit its pool with a page of HTML. The pool is larger than any head
 	 * we take, so that we are the ones to refuse what is a little too large. It is zeroed for every request: not larger
 	 * than need be. */
-	POOL = 128 << 10,
+	POOL = 64 << 10,
 	STACK = 512 << 10,
 	WORKERS = 4,
 };
@@ -166,6 +166,11 @@ static struct request *request_new(struct server *s, struct MHD_Connection *conn
 	r->method = method_of(method);
 	r->style = -1;
 	r->who.style = ACCOUNT_STYLE_NONE;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	r->watched = info ? info->socket_context : NULL;
+	if (r->watched)
+		hangups_busy(s->hangups, r->watched, true);
 	atomic_fetch_add(&s->busy, 1);
 	return r;
 }
@@ -214,6 +219,8 @@ static void completed(void *ctx, struct MHD_Connection *connection, void **con_c
 	(void)connection, (void)code;
 	if (!r)
 		return;
+	if (r->watched)
+		hangups_busy(s->hangups, r->watched, false);
 	if (r->resource && r->resource->release)
 		r->resource->release(r);
 	if (r->response)
@@ -222,6 +229,20 @@ static void completed(void *ctx, struct MHD_Connection *connection, void **con_c
 	free(r);
 	*con_cls = NULL;
 	atomic_fetch_sub(&s->busy, 1);
+}
+
+static void connection_changed(void *ctx, struct MHD_Connection *connection, void **socket_context,
+                               enum MHD_ConnectionNotificationCode code)
+{
+	struct server *s = ctx;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		const union MHD_ConnectionInfo *info =
+			MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		*socket_context = info ? hangups_add(s->hangups, info->connect_fd) : NULL;
+	} else if (*socket_context) {
+		hangups_remove(s->hangups, *socket_context);
+		*socket_context = NULL;
+	}
 }
 
 /* Paths stay as they came: they are decoded once, by us. */
@@ -293,6 +314,7 @@ static int listen_on(struct server *s, const struct config_address *address, con
 	struct MHD_Daemon *d = MHD_start_daemon(
 		flags, 0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL,
 		MHD_OPTION_SOCK_ADDR, &address->socket.any, MHD_OPTION_NOTIFY_COMPLETED, completed, s,
+		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, s,
 		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)POOL, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)(c->connections_max > threads ? c->connections_max : threads),
@@ -322,7 +344,8 @@ int server_start(const struct config *config, struct store *store, struct access
 	pthread_mutex_init(&s->keys_lock, NULL);
 	s->counts = counts_new();
 	s->workers = workers_new(WORKERS);
-	if (!s->workers)
+	s->hangups = hangups_new();
+	if (!s->workers || !s->hangups)
 		rc = err_set(e, ERR_IO, "cannot start threads");
 	if (rc == 0 && *config->tls_certificate)
 		rc = read_file(config->tls_certificate, &cert, e);
@@ -361,6 +384,7 @@ void server_stop(struct server *s, unsigned grace_ms)
 		MHD_stop_daemon(s->daemons[i]);
 		free(s->urls[i]);
 	}
+	hangups_free(s->hangups);
 	counts_free(s->counts);
 	pthread_mutex_destroy(&s->keys_lock);
 	free(s);

@@ -202,6 +202,22 @@ static bool canonical_strings(struct bytes value, struct rdata_parser *parser, s
 	return other;
 }
 
+/* A value in upper case also asks for the text in lower case, where that is another subject. */
+static void add_lower(struct question *q, struct bytes value, const struct buffer *subject,
+                      const struct filter *f)
+{
+	struct buffer lower = BUFFER_INIT, other = BUFFER_INIT;
+	for (size_t i = 0; i < value.n; i++)
+		buffer_put_byte(&lower, ascii_lower(value.p[i]));
+	if (!bytes_eq(buffer_bytes(&lower), value)) {
+		key_put_text(&other, buffer_bytes(&lower));
+		if (!bytes_eq(buffer_bytes(&other), buffer_bytes(subject)))
+			add_subject(q, &other, f);
+	}
+	buffer_release(&lower);
+	buffer_release(&other);
+}
+
 static void add_value(struct question *q, struct bytes value, const struct filter *f,
                       struct rdata_parser *parser)
 {
@@ -222,6 +238,7 @@ static void add_value(struct question *q, struct bytes value, const struct filte
 	buffer_clear(&subject);
 	key_put_text(&subject, value);
 	add_subject(q, &subject, f);
+	add_lower(q, value, &subject, f);
 	buffer_release(&subject);
 }
 

@@ -114,20 +114,14 @@ void key_put_text(struct buffer *out, struct bytes text)
 {
 	if (text.n && put_address_or_name(out, text))
 		return;
-	uint8_t small[TEXT_MAX], *lower = small;
-	if (text.n > TEXT_MAX)
-		lower = xmalloc(text.n);
-	for (size_t i = 0; i < text.n; i++)
-		lower[i] = ascii_lower(text.p[i]);
 	buffer_put_byte(out, SUBJECT_TEXT);
 	uint8_t *start = buffer_reserve(out, 2 * TEXT_MAX + 1), *to;
 	if (text.n <= TEXT_MAX) {
-		to = escape(start, lower, text.n);
+		to = escape(start, text.p, text.n);
 	} else {
-		struct hash128 h = hash128_of(lower, text.n);
-		to = escape(start, lower, TEXT_HEAD);
+		struct hash128 h = hash128_of(text.p, text.n);
+		to = escape(start, text.p, TEXT_HEAD);
 		to = escape(to, h.b, sizeof(h.b));
-		free(lower);
 	}
 	*to++ = END;
 	out->n += (size_t)(to - start);

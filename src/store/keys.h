@@ -33,7 +33,7 @@ void key_put_name(struct buffer *out, struct bytes name);
 void key_put_ipv4(struct buffer *out, const uint8_t addr[static 4]);
 void key_put_ipv6(struct buffer *out, const uint8_t addr[static 16]);
 /* Appends the subject that a text means: an address (any spelling) when it is one, else a name when it is one and
- * has no blank, else the text itself, letter case aside. Data found by its text is stored under it and a value that is
+ * has no blank, else the text itself. Data found by its text is stored under it and a value that is
  * asked for is looked up under it, so that the two always meet. */
 void key_put_text(struct buffer *out, struct bytes text);
 

@@ -54,6 +54,11 @@ int run_begin(struct store *s, uint64_t expect, struct run **ret, struct err *e)
 	return s->engine->run_begin(s, expect, ret, e);
 }
 
+int run_restart(struct run *r, struct err *e)
+{
+	return r->engine->run_restart(r, e);
+}
+
 int run_put(struct run *r, struct bytes key, struct bytes value, struct err *e)
 {
 	return r->engine->run_put(r, key, value, e);

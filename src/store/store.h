@@ -57,9 +57,11 @@ void store_close(struct store *s);
 const char *store_path(const struct store *s);
 
 /* A run of additions. Keys come in strictly ascending order: first all puts (below STORE_FIRST_ROW), then all adds. expect is the
- * number of rows about to come, which decides how they travel. The run ends with commit or abort, which free it. After an
+ * number of rows about to come, which decides how they travel. A run may hold several such batches. The run ends with commit or abort, which free it. After an
  * error of put or add the run can only be aborted. Runs of several threads may be open at once. */
 int run_begin(struct store *s, uint64_t expect, struct run **ret, struct err *e);
+/* Begins another batch in the same run: keys ascend anew. */
+int run_restart(struct run *r, struct err *e);
 int run_put(struct run *r, struct bytes key, struct bytes value, struct err *e);
 int run_add(struct run *r, struct bytes key, struct bytes value, struct err *e);
 int run_commit(struct run *r, struct err *e);

@@ -36,7 +36,8 @@ struct memory {
 struct memory_run {
 	struct run base;
 	struct memory *store; /* borrowed */
-	struct rows *rows;    /* sorted, as they came */
+	struct rows *rows;    /* sorted: of the batches before this one */
+	struct rows *batch;   /* sorted, as they come */
 };
 
 struct memory_scan {
@@ -185,6 +186,7 @@ static int memory_run_begin(struct store *s, uint64_t expect, struct run **ret, 
 	r->base.engine = &store_memory;
 	r->store = (struct memory *)s;
 	r->rows = rows_new();
+	r->batch = rows_new();
 	*ret = &r->base;
 	return 0;
 }
@@ -193,22 +195,22 @@ static int memory_run_add(struct run *run, struct bytes key, struct bytes value,
 {
 	struct memory_run *r = (struct memory_run *)run;
 	struct value v;
-	if (r->rows->n && bytes_cmp(row_key(r->rows, r->rows->n - 1), key) >= 0)
+	if (r->batch->n && bytes_cmp(row_key(r->batch, r->batch->n - 1), key) >= 0)
 		return err_set(e, ERR_USAGE, "keys of a run must ascend");
 	if (is_note(key) || value_decode(value, &v) != 0)
 		return err_set(e, ERR_USAGE, "not a row");
-	rows_append(r->rows, key, value);
+	rows_append(r->batch, key, value);
 	return 0;
 }
 
 static int memory_run_put(struct run *run, struct bytes key, struct bytes value, struct err *e)
 {
 	struct memory_run *r = (struct memory_run *)run;
-	if (r->rows->n && bytes_cmp(row_key(r->rows, r->rows->n - 1), key) >= 0)
+	if (r->batch->n && bytes_cmp(row_key(r->batch, r->batch->n - 1), key) >= 0)
 		return err_set(e, ERR_USAGE, "keys of a run must ascend");
 	if (!is_note(key))
 		return err_set(e, ERR_USAGE, "not a note");
-	rows_append(r->rows, key, value);
+	rows_append(r->batch, key, value);
 	return 0;
 }
 
@@ -216,6 +218,7 @@ static void memory_run_abort(struct run *run)
 {
 	struct memory_run *r = (struct memory_run *)run;
 	rows_drop(r->rows);
+	rows_drop(r->batch);
 	free(r);
 }
 
@@ -227,12 +230,33 @@ static void replace_newest(struct memory *m, struct rows *rows)
 	m->generation++;
 }
 
-static int memory_run_commit(struct run *run, struct err *e)
+static int memory_run_restart(struct run *run, struct err *e)
 {
 	struct memory_run *r = (struct memory_run *)run;
 	struct rows *merged = rows_new();
+	int rc = rows_merge(r->rows, r->batch, merged);
+	if (rc < 0) {
+		rows_drop(merged);
+		return err_set(e, rc, "a value in memory does not decode");
+	}
+	rows_drop(r->rows);
+	rows_drop(r->batch);
+	r->rows = merged;
+	r->batch = rows_new();
+	return 0;
+}
+
+static int memory_run_commit(struct run *run, struct err *e)
+{
+	struct memory_run *r = (struct memory_run *)run;
+	int rc = memory_run_restart(run, e);
+	if (rc < 0) {
+		memory_run_abort(run);
+		return rc;
+	}
+	struct rows *merged = rows_new();
 	pthread_mutex_lock(&r->store->lock);
-	int rc = rows_merge(r->store->newest, r->rows, merged);
+	rc = rows_merge(r->store->newest, r->rows, merged);
 	if (rc == 0)
 		replace_newest(r->store, merged);
 	else
@@ -335,6 +359,7 @@ const struct store_engine store_memory = {
 	.open = memory_open,
 	.close = memory_close,
 	.run_begin = memory_run_begin,
+	.run_restart = memory_run_restart,
 	.run_put = memory_run_put,
 	.run_add = memory_run_add,
 	.run_commit = memory_run_commit,

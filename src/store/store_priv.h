@@ -12,6 +12,7 @@ struct store_engine {
 	            struct store **ret, struct err *e);
 	void (*close)(struct store *s);
 	int (*run_begin)(struct store *s, uint64_t expect, struct run **ret, struct err *e);
+	int (*run_restart)(struct run *r, struct err *e);
 	int (*run_put)(struct run *r, struct bytes key, struct bytes value, struct err *e);
 	int (*run_add)(struct run *r, struct bytes key, struct bytes value, struct err *e);
 	int (*run_commit)(struct run *r, struct err *e);

@@ -411,6 +411,13 @@ static int file_ready(struct rocks_run *r, bool note, size_t n, struct err *e)
 	return message ? rocks_error(message, r->store->base.path, e) : 0;
 }
 
+static int rocks_run_restart(struct run *run, struct err *e)
+{
+	struct rocks_run *r = (struct rocks_run *)run;
+	buffer_clear(&r->last);
+	return file_finish(r, e);
+}
+
 static int run_row(struct rocks_run *r, bool note, struct bytes key, struct bytes value,
                    struct err *e)
 {
@@ -635,6 +642,7 @@ const struct store_engine store_rocksdb = {
 	.open = rocks_open,
 	.close = rocks_close,
 	.run_begin = rocks_run_begin,
+	.run_restart = rocks_run_restart,
 	.run_put = rocks_run_put,
 	.run_add = rocks_run_add,
 	.run_commit = rocks_run_commit,

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from dribble import *  # noqa: E402,F403
 
 
-COMMANDS = ["serve", "import", "query", "export", "user", "check", "stats", "bench"]
+COMMANDS = ["serve", "import", "query", "export", "user", "check", "stats"]
 RECORDS = [cof(f"c{i}.cli.test", "A", f"192.0.2.{i}", i + 1, 1000 + i, 2000 + i) for i in range(100)]
 
 
