@@ -351,8 +351,6 @@ static void test_numbers(void **state)
 		{"\"time_first\":5,\"time_last\":\"2020-01-01\"", "!time_last is not a number"},
 		{"\"time_first\":5,\"time_last\":[9]", "!time_last is not a number"},
 		{"\"time_first\":5,\"count\":-1", "!count is negative"},
-		{"\"time_first\":5,\"count\":4611686018427387905",
-		 "!count is over 4611686018427387904"},
 		{"\"time_first\":5,\"count\":9223372036854775808",
 		 "!bad JSON at octet 73: an integer of more than 64 bits"},
 		{"\"time_first_ms\":253402300800000", "!time_first_ms is over 253402300799999"},
