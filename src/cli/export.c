@@ -6,7 +6,6 @@
 #include "answer/answer.h"
 #include "cli/common.h"
 #include "cli/out.h"
-#include "model/rdata.h"
 #include "query/walk.h"
 
 static const char help[] =
@@ -52,8 +51,7 @@ static int export_all(struct store *s, struct err *e)
 	return rc;
 }
 
-static int export_value(struct store *s, const char *text, struct rdata_parser *parser,
-                        struct err *e)
+static int export_value(struct store *s, const char *text, struct err *e)
 {
 	struct answer a = {.style = STYLE_EXPORT};
 	struct filter filter = {0};
@@ -62,7 +60,7 @@ static int export_value(struct store *s, const char *text, struct rdata_parser *
 	struct record r;
 	struct buffer lines = BUFFER_INIT;
 	struct walk w;
-	int rc = question_parse(bytes_str(text), &filter, parser, &q, e);
+	int rc = question_parse(bytes_str(text), &filter, NULL, &q, e);
 	if (rc < 0)
 		return rc;
 	rc = walk_begin(s, &q, &w, e);
@@ -99,14 +97,12 @@ int export_main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	struct store *s = cli_store("export", &config, STORE_READ);
 	if (s) {
-		struct rdata_parser *parser = rdata_parser_new();
 		if (first == argc)
 			rc = export_all(s, &e);
 		for (int i = first; i < argc && rc == 0; i++)
-			rc = export_value(s, argv[i], parser, &e);
+			rc = export_value(s, argv[i], &e);
 		code = rc == 0 || rc == ERR_CANCELLED ? EXIT_DONE
 		                                      : cli_fail("export", EXIT_FAILED, "%s", e.text);
-		rdata_parser_free(parser);
 	} else {
 		code = EXIT_FAILED;
 	}

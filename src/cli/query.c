@@ -68,9 +68,7 @@ static int query_store(struct store *s, const char *value, const struct query_op
 	int rc = o->rrtype ? filter_parse(bytes_str(o->rrtype), &filter, e) : 0;
 	if (rc < 0)
 		return rc;
-	struct rdata_parser *parser = rdata_parser_new();
-	rc = question_parse(bytes_str(value), &filter, parser, &q, e);
-	rdata_parser_free(parser);
+	rc = question_parse(bytes_str(value), &filter, NULL, &q, e);
 	if (rc < 0)
 		return rc;
 	rc = print_rows(s, &q, style, config, limit, e);

@@ -109,9 +109,7 @@ static bool prepare(struct request *r, struct page_request *p)
 		respond_error(r, MHD_HTTP_BAD_REQUEST, "dribble-filter-rrtype: %s", e.text);
 		return false;
 	}
-	struct rdata_parser *parser = rdata_parser_new();
-	int rc = question_parse(buffer_bytes(&r->value), &filter, parser, &p->question, &e);
-	rdata_parser_free(parser);
+	int rc = question_parse(buffer_bytes(&r->value), &filter, NULL, &p->question, &e);
 	if (rc < 0) {
 		respond_error(r, status_of(rc), "%s", e.text);
 		return false;

@@ -231,10 +231,15 @@ static void add_value(struct question *q, struct bytes value, const struct filte
 		}
 		buffer_release(&alabel);
 	}
-	if (memchr(value.p, ' ', value.n))
+	struct rdata_parser *own = NULL;
+	bool text = memchr(value.p, ' ', value.n) != NULL, quoted = value.p[0] == '"';
+	if ((text || quoted) && !parser)
+		parser = own = rdata_parser_new();
+	if (text)
 		add_text(q, value, f, parser);
-	if (value.p[0] == '"' && canonical_strings(value, parser, &subject))
+	if (quoted && canonical_strings(value, parser, &subject))
 		add_subject(q, &subject, f);
+	rdata_parser_free(own);
 	buffer_clear(&subject);
 	key_put_text(&subject, value);
 	add_subject(q, &subject, f);

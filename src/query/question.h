@@ -37,7 +37,8 @@ struct question {
  * more than FILTER_TYPES_MAX, ERR_SYNTAX when it is empty. */
 int filter_parse(struct bytes text, struct filter *ret, struct err *e);
 
-/* Understands a value (percent-decoded): an address in any spelling, a name, or text. Errors: ERR_SYNTAX (empty, NUL),
+/* Understands a value (percent-decoded): an address in any spelling, a name, or text. parser may be NULL: one is made when it
+ * is needed, which is seldom. Errors: ERR_SYNTAX (empty, NUL),
  * ERR_LIMIT, ERR_UNSUPPORTED (a CIDR block). On success release with question_release. */
 int question_parse(struct bytes value, const struct filter *filter, struct rdata_parser *parser,
                    struct question *ret, struct err *e);

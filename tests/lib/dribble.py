@@ -99,7 +99,7 @@ def main():
             problem = str(fail)
         except Exception:  # a broken test or a broken server: both must be seen
             problem = traceback.format_exc().rstrip()
-        print(f"{'not ' if problem else ''}ok {done} - {printable(name).replace('#', '/')}", flush=True)
+        print(f"{'not ' if problem else ''}ok {done} - {clip(printable(name).replace('#', '/'), 150)}", flush=True)
         if problem:
             failed += 1
             diagnose(problem)

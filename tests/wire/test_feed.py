@@ -351,6 +351,33 @@ def cut_off():
     eq(set(counts(name).values()), {1})
 
 
+LEFT = [(f, e) for f in ("content-length", "chunked") for e in ("close", "reset")]
+LEFT_BODY = ndjson([cof("left.test", "A", "192.0.2.1")])
+
+
+@once
+def left_alone():
+    """A server for each way to leave, after a hundred feeders left it so; their waits run at the same time."""
+    servers = {}
+    for framing, ending in LEFT:
+        servers[framing, ending] = Server("memory:")
+        for _ in range(100):
+            conn = servers[framing, ending].connect()
+            if framing == "chunked":
+                conn.send(request_bytes("POST", "/pdns/import", {"transfer-encoding": "chunked"}) + b"fff\r\n" + LEFT_BODY)
+            else:
+                conn.send(request_bytes("POST", "/pdns/import", {"content-length": 100000}, LEFT_BODY))
+            getattr(conn, ending)()
+    return servers
+
+
+@check("a hundred feeders that {1} in mid-body, {0}, do not keep the next one out", rows=LEFT)
+def left_in_body(*how):
+    s = left_alone()[how]
+    wait_for(lambda: s.request("POST", "/pdns/import", (), LEFT_BODY).status == 200, 10, "an import is taken")
+    eq([r["count"] for r in s.ask("left.test").records], [1], "and those that left count for nothing")
+
+
 @check("POST to a path that takes none is 404 or 405: {0}", rows=["/pdns/imports", "/import", "/pdns/import/x", "/"])
 def wrong_path(path):
     error_body(server().request("POST", path, body=b"x\n"), 404, 405)
@@ -395,6 +422,40 @@ def feeders():
         t.join()
     ok(not problems, *problems[:2])
     eq({(r["count"], r["time_first"], r["time_last"]) for r in server().ask(name).records}, {(80, 1000, 5079)})
+
+
+@check("sixty thousand small imports, pipelined by six feeders: every one is answered")
+def many_small():
+    other = Server("memory:")
+    body = ndjson([cof("small.test", "A", "192.0.2.1")])
+    good = request_bytes("POST", "/pdns/import", {}, body)
+    cut = request_bytes("POST", "/pdns/import", {"content-encoding": "gzip"}, gzip.compress(body)[:9])
+    problems = []
+
+    def feeder():
+        try:
+            with other.connect() as conn:
+                for _ in range(100):
+                    conn.send((good + cut) * 50)
+                    answered = {b" 200 ": 0, b" 400 ": 0}
+                    while sum(answered.values()) < 100:
+                        while b"\n" in conn.buffer:
+                            line, conn.buffer = conn.buffer.split(b"\n", 1)
+                            if line.startswith(b"HTTP/1.1"):
+                                answered[line[8:13]] += 1
+                        if sum(answered.values()) < 100:
+                            ok(conn.more(), "the connection ended")
+                    eq(answered, {b" 200 ": 50, b" 400 ": 50})
+        except Exception as error:
+            problems.append(repr(error))
+    threads = [threading.Thread(target=feeder) for _ in range(6)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    ok(not problems, *problems[:2], other.err[-1500:].decode("latin-1"))
+    eq(counts("small.test", other), {"192.0.2.1": 30000})
+    other.stop()
 
 
 @check("the real clients curl and gzip: curl --data-binary of a .gz")

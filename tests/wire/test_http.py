@@ -255,24 +255,35 @@ def absolute_form():
         eq(len(conn.ask("GET", "http://pdns.example.org/pdns/query/circl.lu").lines), 8)
 
 
-@check("clients that say {0!r} and leave do not hold their places", rows=[b"", b"GET", b"GET /pdns", b"\0\0\0\0", b"GET /pdns/query/x.test HTTP/1.1\r\nhost"])
-def left(data):
-    server = Server("memory:", "--connections-max", 20)
-    for _ in range(200):
-        try:
-            with server.connect(timeout=1) as conn:
-                conn.send(data)
-        except OSError:  # turned away: that is up to the server
-            pass
+LEFT = [b"", b"GET", b"GET /pdns", b"\0\0\0\0", b"GET /pdns/query/x.test HTTP/1.1\r\nhost"]
 
+
+@once
+def left_alone():
+    """A server for each way to leave, after two hundred clients left it so; their waits run at the same time."""
+    servers = []
+    for data in LEFT:
+        server = Server("memory:", "--connections-max", 20)
+        for _ in range(200):
+            try:
+                with server.connect(timeout=1) as conn:
+                    conn.send(data)
+            except OSError:  # turned away: that is up to the server
+                pass
+        servers.append(server)
+    return servers
+
+
+@check("clients that say {1!r} and leave do not hold their places", rows=list(enumerate(LEFT)))
+def left(n, _):
     def served():
         try:
-            with server.connect(timeout=1) as conn:
+            with left_alone()[n].connect(timeout=1) as conn:
                 return conn.ask("GET", "/pdns/query/x.test").status == 200
         except (Fail, OSError):
             return False
-    wait_for(served, 5, "service after they left")
-    server.stop()
+    left_alone()
+    wait_for(served, 10, "service after they left")
 
 
 @check("a host header is wanted of HTTP/1.1, or not, but never 5xx")
