@@ -190,6 +190,7 @@ static int import(const struct file_options *opt, struct source *s, struct note 
 		.store = opt->store,
 		.format = format,
 		.memory = opt->memory,
+		.overlap = true,
 		.note_key = buffer_bytes(&key),
 		.resume = known ? &known->note : NULL,
 		.reject = opt->reject,

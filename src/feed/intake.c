@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "feed/fold.h"
+#include "feed/writer.h"
 
 struct intake {
 	struct intake_options opt;
@@ -15,6 +16,7 @@ struct intake {
 	bool checking;         /* it was not yet */
 	struct reader *reader;
 	struct fold *fold;
+	struct writer *writer; /* with overlap */
 	struct run *run;       /* open between batches when nothing may be committed before the end */
 	XXH3_state_t *digest;
 	uint64_t extent;       /* octets fed */
@@ -61,7 +63,9 @@ struct intake *intake_open(const struct intake_options *opt)
 	in->opt = *opt;
 	buffer_put_bytes(&in->note_key, opt->note_key);
 	in->reader = opt->format->open();
-	in->fold = fold_new(opt->memory);
+	if (opt->overlap && !opt->whole)
+		in->writer = writer_new(opt->store, opt->note_key, opt->memory / 2);
+	in->fold = fold_new(in->writer ? opt->memory / 2 : opt->memory);
 	in->digest = XXH3_createState();
 	if (!in->digest)
 		abort();
@@ -83,6 +87,7 @@ void intake_close(struct intake *in)
 	if (!in)
 		return;
 	run_abort(in->run);
+	writer_free(in->writer);
 	in->opt.format->close(in->reader);
 	fold_free(in->fold);
 	XXH3_freeState(in->digest);
@@ -161,21 +166,34 @@ static struct note note_now(struct intake *in, bool done)
 	return note;
 }
 
-/* Writes what is folded as a batch of the run; with a note it is the last one. */
-static int write_batch(struct intake *in, const struct note *note, struct err *e)
+/* Writes what is folded as a batch of the run that stays open. */
+static int write_batch(struct intake *in, struct err *e)
+{
+	int rc = in->run ? run_restart(in->run, e)
+	                 : run_begin(in->opt.store, UINT64_MAX, &in->run, e);
+	if (rc == 0)
+		rc = fold_write(in->fold, in->run, e);
+	if (rc == 0)
+		fold_clear(in->fold);
+	return rc;
+}
+
+/* Ends the run that stayed open, with the note. */
+static int commit_whole(struct intake *in, const struct note *note, struct err *e)
 {
 	struct buffer value = BUFFER_INIT;
-	int rc = in->run ? run_restart(in->run, e)
-	                 : run_begin(in->opt.store, note ? fold_rows_expected(in->fold) : UINT64_MAX,
-	                             &in->run, e);
-	if (rc == 0 && note && in->note_key.n) {
+	int rc = run_restart(in->run, e);
+	if (rc == 0 && in->note_key.n) {
 		note_encode(note, &value);
 		rc = run_put(in->run, buffer_bytes(&in->note_key), buffer_bytes(&value), e);
 	}
 	if (rc == 0)
 		rc = fold_write(in->fold, in->run, e);
 	if (rc == 0)
-		fold_clear(in->fold);
+		rc = run_commit(in->run, e);
+	else
+		run_abort(in->run);
+	in->run = NULL;
 	buffer_release(&value);
 	return rc;
 }
@@ -184,12 +202,13 @@ static int write_batch(struct intake *in, const struct note *note, struct err *e
 static int commit(struct intake *in, bool done, struct err *e)
 {
 	struct note note = note_now(in, done);
-	int rc = write_batch(in, &note, e);
-	if (rc == 0)
-		rc = run_commit(in->run, e);
+	int rc;
+	if (in->run)
+		rc = commit_whole(in, &note, e);
+	else if (in->writer)
+		rc = writer_hand(in->writer, &in->fold, &note, e);
 	else
-		run_abort(in->run);
-	in->run = NULL;
+		rc = writer_commit(in->opt.store, buffer_bytes(&in->note_key), in->fold, &note, e);
 	if (rc < 0)
 		return rc;
 	in->note = note;
@@ -201,7 +220,7 @@ int intake_flush(struct intake *in, struct err *e)
 {
 	if (!fold_records(in->fold))
 		return 0;
-	return in->opt.whole ? write_batch(in, NULL, e) : commit(in, false, e);
+	return in->opt.whole ? write_batch(in, e) : commit(in, false, e);
 }
 
 int intake_finish(struct intake *in, struct err *e)
@@ -215,7 +234,8 @@ int intake_finish(struct intake *in, struct err *e)
 		return err_set(e, ERR_USAGE, "it is not the source that was begun before");
 	if (in->note.done || (!in->extent && !fold_records(in->fold)))
 		return 0;
-	return commit(in, true, e);
+	rc = commit(in, true, e);
+	return rc == 0 && in->writer ? writer_wait(in->writer, e) : rc;
 }
 
 void intake_counts(const struct intake *in, struct note *ret)

@@ -118,6 +118,8 @@ void hangups_remove(struct hangups *h, struct watched *w)
 
 void hangups_busy(struct hangups *h, struct watched *w, bool busy)
 {
+	if (!w)
+		return;
 	pthread_mutex_lock(&h->lock);
 	w->busy = busy;
 	w->gone = false;

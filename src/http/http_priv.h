@@ -70,6 +70,8 @@ struct request {
 	void *state;          /* the resource's own */
 	struct MHD_Response *response; /* made, to be queued by handle() */
 	unsigned status;
+	bool deferred;        /* a worker has it: nothing but this flag may be looked at until handle() is
+	                       * called again */
 	void (*job)(struct request *r); /* what a worker runs while the connection is suspended */
 };
 

@@ -152,6 +152,8 @@ static void run_job(void *arg)
 void request_defer(struct request *r, void (*job)(struct request *r))
 {
 	r->job = job;
+	r->deferred = true;
+	hangups_busy(r->server->hangups, r->watched, true);
 	MHD_suspend_connection(r->connection);
 	workers_run(r->server->workers, run_job, r);
 }
@@ -169,10 +171,16 @@ static struct request *request_new(struct server *s, struct MHD_Connection *conn
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	r->watched = info ? info->socket_context : NULL;
-	if (r->watched)
-		hangups_busy(s->hangups, r->watched, true);
+	hangups_busy(s->hangups, r->watched, r->method != METHOD_POST);
 	atomic_fetch_add(&s->busy, 1);
 	return r;
+}
+
+/* The body so far was taken, or is not wanted. */
+static enum MHD_Result drop(size_t *upload_n)
+{
+	*upload_n = 0;
+	return MHD_YES;
 }
 
 /* Called by libmicrohttpd when the head is read (then a POST's body follows and an answer now would end the connection: only
@@ -192,23 +200,27 @@ static enum MHD_Result handle(void *ctx, struct MHD_Connection *connection, cons
 		*upload_n = 0;
 		return MHD_YES;
 	}
+	r->deferred = false;
+	if (r->response) /* a worker made it */
+		return *upload_n ? drop(upload_n) : queue(r);
 	if (r->stage != STAGE_BODY) {
-		bool first = r->method == METHOD_POST;
-		bool wanted = begin(r);
+		bool first = r->method == METHOD_POST, wanted = begin(r);
+		if (r->deferred)
+			return MHD_YES;
 		if (r->response)
 			return queue(r);
 		if (!wanted || first)
 			return MHD_YES;
 	}
 	if (*upload_n) {
+		hangups_busy(r->server->hangups, r->watched, false); /* a sign of life */
 		if (r->resource->body)
 			r->resource->body(r, bytes_of(upload, *upload_n));
-		*upload_n = 0;
-		return MHD_YES;
+		return drop(upload_n);
 	}
-	if (!r->response)
-		r->resource->act(r);
-	return r->response ? queue(r) : MHD_YES;
+	hangups_busy(r->server->hangups, r->watched, true);
+	r->resource->act(r);
+	return r->deferred ? MHD_YES : queue(r);
 }
 
 static void completed(void *ctx, struct MHD_Connection *connection, void **con_cls,
@@ -219,8 +231,7 @@ static void completed(void *ctx, struct MHD_Connection *connection, void **con_c
 	(void)connection, (void)code;
 	if (!r)
 		return;
-	if (r->watched)
-		hangups_busy(s->hangups, r->watched, false);
+	hangups_busy(s->hangups, r->watched, false);
 	if (r->resource && r->resource->release)
 		r->resource->release(r);
 	if (r->response)

@@ -38,6 +38,10 @@ class Fail(Exception):
         super().__init__("\n".join(str(w) for w in what))
 
 
+class Skip(Exception):
+    """The test cannot be made here; the reason goes out as TAP's SKIP."""
+
+
 _checks = []
 
 
@@ -92,14 +96,16 @@ def main():
     for name, function, row in [*(c for c in _checks if only in c[0]), *always]:
         done += 1
         began = time.monotonic()
-        problem = None
+        problem, skipped = None, ""
         try:
             function(*row)
+        except Skip as skip:
+            skipped = f" # SKIP {skip}"
         except Fail as fail:
             problem = str(fail)
         except Exception:  # a broken test or a broken server: both must be seen
             problem = traceback.format_exc().rstrip()
-        print(f"{'not ' if problem else ''}ok {done} - {clip(printable(name).replace('#', '/'), 150)}", flush=True)
+        print(f"{'not ' if problem else ''}ok {done} - {clip(printable(name).replace('#', '/'), 150)}{skipped}", flush=True)
         if problem:
             failed += 1
             diagnose(problem)

@@ -174,7 +174,7 @@ def noise(kind):
 @check("{0} instead of a file: exit 1 and its name", rows=["a directory", "nothing there", "no permission"])
 def no_file(kind):
     if kind == "no permission" and os.geteuid() == 0:
-        return
+        raise Skip("root may read everything")
     path = {"a directory": tempdir("a-directory"), "nothing there": os.path.join(tempdir(), "missing.ndjson"),
             "no permission": temp("secret.ndjson", b"")}[kind]
     if kind == "no permission":
@@ -526,7 +526,7 @@ def no_config():
 @check("results go to stdout, and a stdout that fails is exit 1")
 def full_stdout():
     if not os.path.exists("/dev/full"):
-        return
+        raise Skip("no /dev/full")
     with open("/dev/full", "wb") as full:
         p = subprocess.run([DRIBBLE, "export", "--store", seed_store()], stdout=full, stderr=subprocess.PIPE, timeout=30 * SLOW)
     eq(p.returncode, 1, p.stderr)
