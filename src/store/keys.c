@@ -248,6 +248,24 @@ int key_each_data_row(struct bytes owner, uint16_t type, enum rdata_form form, s
 
 /* --- reading --- */
 
+enum key_rest key_rest(uint8_t kind)
+{
+	switch (kind) {
+	case KIND_OWNER:
+	case KIND_OWNER_OPAQUE:
+		return REST_RDATA;
+	case KIND_BARE:
+		return REST_NONE;
+	case KIND_AROUND:
+		return REST_AROUND;
+	case KIND_WHOLE:
+	case KIND_WHOLE_OPAQUE:
+		return REST_WHOLE;
+	default:
+		return REST_UNKNOWN;
+	}
+}
+
 /* Reads labels up to END or, when open_ended, the end of the key. Returns what follows, or NULL. */
 static const uint8_t *get_name(const uint8_t *p, const uint8_t *end, bool open_ended,
                                uint8_t *ret_wire, size_t *ret_n)

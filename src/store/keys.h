@@ -55,6 +55,32 @@ int key_each_data_row(struct bytes owner, uint16_t type, enum rdata_form form, s
                       struct buffer *key, struct buffer *text,
                       int (*emit)(void *ctx, struct bytes key, bool whole), void *ctx);
 
+/* The grammar of a row's key, for those that take keys apart without knowing what they mean (store/segment.c):
+ * subject, type, kind, then by the kind what key_rest says, and in a data row the owner up to the end. */
+enum key_rest {
+	REST_RDATA,  /* an owner row: all that follows is rdata */
+	REST_NONE,   /* a data row: the owner follows at once */
+	REST_AROUND, /* a varint, a length octet and so many octets, then the owner */
+	REST_WHOLE,  /* a length octet and so many octets, then the owner */
+	REST_UNKNOWN,
+};
+
+/* Octets of a subject that begins so; 0: it ends with the next zero octet; -1: no subject does. */
+static inline int key_subject_octets(uint8_t first)
+{
+	if (first == SUBJECT_NAME || first == SUBJECT_TEXT)
+		return 0;
+	return first == SUBJECT_IPV4 ? 5 : first == SUBJECT_IPV6 ? 17 : -1;
+}
+
+/* Octets of a type that begins so. */
+static inline size_t key_type_octets(uint8_t first)
+{
+	return first == 0xff ? 3 : 1;
+}
+
+enum key_rest key_rest(uint8_t kind);
+
 /* A record read back from a row. */
 struct record {
 	uint16_t rrtype;

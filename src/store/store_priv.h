@@ -49,4 +49,4 @@ extern const struct store_engine store_memory;
 /* The note that holds the version of the key layout, and that version. */
 #define LAYOUT_KEY "\0version"
 #define LAYOUT_KEY_LEN 8
-#define LAYOUT_VERSION "1"
+#define LAYOUT_VERSION "2"

@@ -1,157 +1,68 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The embedded store: RocksDB through its C API. The only file that includes it.
- *
- * DESIGN: one column family with a merge operator, so that every run is one atomic step whichever way
- * it travels: a small one as a write batch (synced log), a large one as sorted files that a single call links into
- * the tree. A store is a directory:
- *
- *   PATH/rocksdb    RocksDB's own
- *   PATH/incoming   files of runs that are being written; what a crash leaves there is removed at the next open
- */
+/* The embedded store: opening, runs and scans. disk.h tells how it is made. */
 #include <dirent.h>
 #include <errno.h>
-#include <rocksdb/c.h>
-#include <stdatomic.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
-#include "store/store_priv.h"
-#include "store/value.h"
+#include "store/disk.h"
 
 enum {
-	BATCH_ROWS = 20000,         /* runs up to this size go through the log */
-	FILE_BYTES = 64 << 20,      /* a run's files are cut at this size, before compression */
-	BLOCK_BYTES = 16 << 10,     /* measured: smaller ones compress worse, larger ones seek slower */
-	WRITE_BUFFER = 64 << 20,
-	OPEN_FILES = 1000,
-	READ_TRIES = 20, /* a reader beside a compacting writer may find a file gone, and looks again */
+	FRESH_RUN_ROWS = 20000, /* larger runs become tables at once */
+	CACHE_DEFAULT = 512 << 20,
+	ROCKS_CACHE = 32 << 20,
+	READ_TRIES = 20, /* a reader beside a writer that merges may find a table gone, and looks again */
 };
 
-struct rocks {
-	struct store base;
-	rocksdb_t *db;
-	rocksdb_options_t *options; /* owns the merge operator */
-	rocksdb_block_based_table_options_t *table;
-	rocksdb_cache_t *cache;
-	rocksdb_writeoptions_t *sync_write;
-	rocksdb_readoptions_t *read;
-	rocksdb_envoptions_t *env;
-	bool read_only;
-	atomic_ullong generation;
-	atomic_ullong run_number;
-};
+/* --- keys in RocksDB --- */
 
-struct rocks_run {
-	struct run base;
-	struct rocks *store; /* borrowed */
-	rocksdb_writebatch_t *batch; /* a small run, else NULL */
-	rocksdb_sstfilewriter_t *writer; /* the open file of a large one */
-	uint64_t number;
-	unsigned files; /* begun */
-	size_t file_bytes;
-	bool file_notes; /* the open file holds notes */
-	struct buffer last; /* the last key */
-};
-
-struct rocks_scan {
-	struct scan base;
-	rocksdb_iterator_t *it;
-	struct buffer hi;
-};
-
-/* --- errors --- */
-
-/* Takes RocksDB's message (and frees it) apart into one of our codes. */
-static int rocks_error(char *message, const char *path, struct err *e)
+static void put_be(uint8_t *to, uint64_t v, int octets)
 {
-	static const struct {
-		const char *part;
-		int code;
-	} known[] = {
-		{"No space left", ERR_FULL},       {"Disk quota exceeded", ERR_FULL},
-		{"Permission denied", ERR_DENIED}, {"Read-only file system", ERR_DENIED},
-		{"lock ", ERR_BUSY},               {"Corruption", ERR_CORRUPT},
-		{"does not exist", ERR_NOTFOUND},  {"No such file", ERR_NOTFOUND},
-		{"Invalid argument", ERR_CORRUPT},
-	};
-	int code = ERR_IO;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strstr(message, known[i].part)) {
-			code = known[i].code;
-			break;
-		}
+	while (octets--) {
+		to[octets] = (uint8_t)v;
+		v >>= 8;
 	}
-	if (code == ERR_BUSY)
-		err_set(e, code, "%s: the store is held by another process", path);
-	else
-		err_set(e, code, "%s: %s", path, message);
-	rocksdb_free(message);
-	return code;
 }
 
-/* --- merging --- */
-
-static char *merged(const char *existing, size_t existing_n, const char *const *operands,
-                    const size_t *sizes, int n, unsigned char *success, size_t *ret_n)
+static uint64_t get_be(const uint8_t *p, int octets)
 {
-	struct value sum = {0}, more;
-	bool any = existing != NULL;
-	*success = 0;
-	if (any && value_decode(bytes_of(existing, existing_n), &sum) != 0)
-		return NULL;
-	for (int i = 0; i < n; i++) {
-		if (value_decode(bytes_of(operands[i], sizes[i]), &more) != 0)
-			return NULL;
-		if (any)
-			value_merge(&sum, &more);
-		else
-			sum = more;
-		any = true;
-	}
-	struct buffer out = BUFFER_INIT;
-	value_encode(&sum, &out);
-	*success = 1;
-	*ret_n = out.n;
-	return (char *)out.p;
+	uint64_t v = 0;
+	while (octets--)
+		v = v << 8 | *p++;
+	return v;
 }
 
-static char *full_merge(void *state, const char *key, size_t key_n, const char *existing,
-                        size_t existing_n, const char *const *operands, const size_t *sizes, int n,
-                        unsigned char *success, size_t *ret_n)
+void disk_area_prefix(uint32_t area, uint8_t to[static AREA_PREFIX])
 {
-	(void)state, (void)key, (void)key_n;
-	return merged(existing, existing_n, operands, sizes, n, success, ret_n);
+	to[0] = SPACE_AREA;
+	put_be(to + 1, area, AREA_PREFIX - 1);
 }
 
-static char *partial_merge(void *state, const char *key, size_t key_n, const char *const *operands,
-                           const size_t *sizes, int n, unsigned char *success, size_t *ret_n)
+void disk_table_key(uint64_t number, uint8_t to[static TABLE_KEY])
 {
-	(void)state, (void)key, (void)key_n;
-	return merged(NULL, 0, operands, sizes, n, success, ret_n);
+	to[0] = SPACE_TABLE;
+	put_be(to + 1, number, TABLE_KEY - 1);
 }
 
-static void merge_free(void *state, const char *value, size_t n)
+void disk_put_table(struct rocks_batch *b, struct table *t, int level)
 {
-	(void)state, (void)n;
-	free((void *)(uintptr_t)value);
+	uint8_t key[TABLE_KEY], note[TABLE_NOTE];
+	disk_table_key(table_number(t), key);
+	put_be(note, table_rows(t), 8);
+	put_be(note + 8, table_octets(t), 8);
+	note[16] = (uint8_t)level;
+	rocks_batch_put(b, bytes_of(key, sizeof(key)), bytes_of(note, sizeof(note)));
 }
 
-static void merge_destroy(void *state)
+void disk_delete_table(struct rocks_batch *b, uint64_t number)
 {
-	(void)state;
+	uint8_t key[TABLE_KEY];
+	disk_table_key(number, key);
+	rocks_batch_delete(b, bytes_of(key, sizeof(key)));
 }
-
-static const char *merge_name(void *state)
-{
-	(void)state;
-	return "dribble.seen.1";
-}
-
-/* --- opening --- */
 
 static char *path_join(const char *dir, const char *name)
 {
@@ -161,70 +72,30 @@ static char *path_join(const char *dir, const char *name)
 	return (char *)b.p;
 }
 
-static void set_options(struct rocks *r, const struct store_options *opt)
+int disk_open_table(struct disk *d, uint64_t number, struct table **ret, struct err *e)
 {
-	long online = sysconf(_SC_NPROCESSORS_ONLN);
-	int threads = opt->threads ? (int)opt->threads : (int)(online > 0 ? online : 1);
-	r->options = rocksdb_options_create();
-	r->table = rocksdb_block_based_options_create();
-	r->cache = rocksdb_cache_create_lru(opt->cache_bytes ? opt->cache_bytes : 512u << 20);
-	rocksdb_options_increase_parallelism(r->options, threads > 2 ? threads : 2);
-	rocksdb_options_set_create_if_missing(r->options, 1);
-	rocksdb_options_set_merge_operator(
-		r->options, rocksdb_mergeoperator_create(NULL, merge_destroy, full_merge,
-	                                                 partial_merge, merge_free, merge_name));
-	rocksdb_options_set_compression(r->options, rocksdb_zstd_compression);
-	rocksdb_options_set_compression_options(r->options, -14, 3, 0, 0);
-	rocksdb_options_set_level_compaction_dynamic_level_bytes(r->options, 1);
-	rocksdb_options_set_write_buffer_size(r->options, WRITE_BUFFER);
-	rocksdb_options_set_max_write_buffer_number(r->options, 3);
-	rocksdb_options_set_max_open_files(r->options, r->read_only ? -1 : OPEN_FILES);
-	rocksdb_options_set_max_total_wal_size(r->options, 4ull * WRITE_BUFFER);
-	rocksdb_options_set_bytes_per_sync(r->options, 1 << 20);
-	rocksdb_options_set_paranoid_checks(r->options, 1);
-	/* An incomplete last record is what a crash leaves; anything else is damage and must be told. */
-	rocksdb_options_set_wal_recovery_mode(r->options, 0);
-	rocksdb_options_set_info_log_level(r->options, 2);
-	rocksdb_options_set_keep_log_file_num(r->options, 4);
-	rocksdb_options_set_max_log_file_size(r->options, 8 << 20);
-	rocksdb_block_based_options_set_block_size(r->table, BLOCK_BYTES);
-	rocksdb_block_based_options_set_block_cache(r->table, r->cache);
-	rocksdb_block_based_options_set_format_version(r->table, 5);
-	rocksdb_options_set_block_based_table_factory(r->options, r->table);
-	r->sync_write = rocksdb_writeoptions_create();
-	rocksdb_writeoptions_set_sync(r->sync_write, 1);
-	r->read = rocksdb_readoptions_create();
-	r->env = rocksdb_envoptions_create();
+	char *dir = path_join(d->base.path, "tables");
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+	if (fd < 0 || fsync(fd) != 0)
+		rc = err_sys(e, errno, "%s", dir);
+	if (fd >= 0)
+		close(fd);
+	free(dir);
+	return rc == 0 ? tables_open(d->tables, number, ret, e) : rc;
 }
 
-static void rocks_close(struct store *s)
-{
-	struct rocks *r = (struct rocks *)s;
-	if (r->db)
-		rocksdb_close(r->db);
-	if (r->options) {
-		rocksdb_readoptions_destroy(r->read);
-		rocksdb_writeoptions_destroy(r->sync_write);
-		rocksdb_envoptions_destroy(r->env);
-		rocksdb_options_destroy(r->options);
-		rocksdb_block_based_options_destroy(r->table);
-		rocksdb_cache_destroy(r->cache);
-	}
-	free(r->base.path);
-	free(r);
-}
+/* --- opening --- */
 
-/* Removes what a crash left of runs. */
-static void clean_incoming(const char *dir)
+static void disk_close(struct store *s)
 {
-	DIR *d = opendir(dir);
-	if (!d)
-		return;
-	for (struct dirent *entry; (entry = readdir(d));) {
-		if (entry->d_name[0] != '.')
-			unlinkat(dirfd(d), entry->d_name, 0);
-	}
-	closedir(d);
+	struct disk *d = (struct disk *)s;
+	keeper_stop(d->keeper);
+	tables_free(d->tables);
+	rocks_close(d->rocks);
+	pthread_rwlock_destroy(&d->writing);
+	pthread_mutex_destroy(&d->view);
+	free(d->base.path);
+	free(d);
 }
 
 static bool dir_is_empty(const char *dir)
@@ -275,386 +146,532 @@ static int check_directory(const char *path, enum store_mode mode, struct err *e
 }
 
 /* Checks the layout's version, or writes it into a new store. */
-static int check_layout(struct rocks *r, struct err *e)
+static int check_layout(struct disk *d, struct err *e)
 {
-	char *message = NULL;
-	size_t n = 0;
-	char *found = rocksdb_get(r->db, r->read, LAYOUT_KEY, LAYOUT_KEY_LEN, &n, &message);
-	if (message)
-		return rocks_error(message, r->base.path, e);
-	if (found) {
-		bool same = n == strlen(LAYOUT_VERSION) && memcmp(found, LAYOUT_VERSION, n) == 0;
-		int rc = same ? 0
-		              : err_set(e, ERR_VERSION,
-		                        "%s: the store has key layout %.*s, this program knows %s",
-		                        r->base.path, (int)(n < 20 ? n : 20), found,
-		                        LAYOUT_VERSION);
-		rocksdb_free(found);
-		return rc;
-	}
-	rocksdb_iterator_t *it = rocksdb_create_iterator(r->db, r->read);
-	rocksdb_iter_seek_to_first(it);
-	bool empty = !rocksdb_iter_valid(it);
-	rocksdb_iter_destroy(it);
-	if (!empty || r->read_only)
-		return err_set(e, ERR_VERSION, "%s: not a store of this program (no layout version)",
-		               r->base.path);
-	rocksdb_put(r->db, r->sync_write, LAYOUT_KEY, LAYOUT_KEY_LEN, LAYOUT_VERSION,
-	            strlen(LAYOUT_VERSION), &message);
-	return message ? rocks_error(message, r->base.path, e) : 0;
-}
-
-static int open_db(struct rocks *r, struct err *e)
-{
-	char *dir = path_join(r->base.path, "rocksdb"), *message = NULL;
-	if (!r->read_only) {
-		r->db = rocksdb_open(r->options, dir, &message);
-	} else {
-		for (int i = 0; i < READ_TRIES; i++) {
-			if (message)
-				rocksdb_free(message);
-			message = NULL;
-			r->db = rocksdb_open_for_read_only(r->options, dir, 0, &message);
-			if (!message || !strstr(message, "No such file"))
-				break;
+	static const struct bytes start;
+	struct bytes key = bytes_of(LAYOUT_KEY, LAYOUT_KEY_LEN);
+	struct buffer found = BUFFER_INIT;
+	int rc = rocks_get(d->rocks, key, &found, e);
+	if (rc == 1) {
+		rc = 0;
+		if (!bytes_eq(buffer_bytes(&found), bytes_str(LAYOUT_VERSION)))
+			rc = err_set(e, ERR_VERSION, "%s: the store has key layout %.*s, this program knows %s",
+			             d->base.path, (int)(found.n < 20 ? found.n : 20), found.p, LAYOUT_VERSION);
+	} else if (rc == 0) {
+		struct rocks_cursor *c = rocks_cursor_new(d->rocks, NULL, start);
+		rc = rocks_cursor_source(c)->seek(rocks_cursor_source(c), start, e);
+		rocks_cursor_free(c);
+		if (rc == 1)
+			rc = err_set(e, ERR_VERSION, "%s: not a store of this program (no layout version)",
+			             d->base.path);
+		else if (rc == 0 && d->read_only) /* its maker was killed before anything came in */
+			rc = err_set(e, ERR_NOTFOUND, "%s: there is no store", d->base.path);
+		if (rc == 0) {
+			struct rocks_batch *b = rocks_batch_new();
+			rocks_batch_put(b, key, bytes_str(LAYOUT_VERSION));
+			rc = rocks_write(d->rocks, b, e);
+			rocks_batch_free(b);
 		}
 	}
-	free(dir);
-	return message ? rocks_error(message, r->base.path, e) : 0;
+	buffer_release(&found);
+	return rc;
 }
 
-static int rocks_open(const char *rest, enum store_mode mode, const struct store_options *opt,
-                      struct store **ret, struct err *e)
+static int open_listed(struct disk *d, struct bytes key, struct bytes note, struct err *e)
 {
-	if (!*rest)
-		return err_set(e, ERR_USAGE, "the path of the store is empty");
-	int rc = check_directory(rest, mode, e);
+	struct table *t = NULL;
+	if (key.n != TABLE_KEY - 1 || note.n != TABLE_NOTE)
+		return err_set(e, ERR_CORRUPT, "%s: the list of tables does not decode", d->base.path);
+	uint64_t number = get_be(key.p, 8);
+	int rc = tables_open(d->tables, number, &t, e);
 	if (rc < 0)
 		return rc;
-	struct rocks *r = xcalloc(1, sizeof(*r));
-	r->base.engine = &store_rocksdb;
-	r->base.path = xstrdup(rest);
-	while (strlen(r->base.path) > 1 && r->base.path[strlen(r->base.path) - 1] == '/')
-		r->base.path[strlen(r->base.path) - 1] = '\0';
-	r->read_only = mode == STORE_READ;
-	set_options(r, opt);
-	rc = open_db(r, e);
-	if (rc == 0)
-		rc = check_layout(r, e);
-	if (rc == 0 && !r->read_only) {
-		char *incoming = path_join(r->base.path, "incoming");
-		if (mkdir(incoming, 0750) != 0 && errno != EEXIST)
-			rc = err_sys(e, errno, "%s", incoming);
-		clean_incoming(incoming);
-		free(incoming);
+	if (table_rows(t) != get_be(note.p, 8) || table_octets(t) != get_be(note.p + 8, 8)) {
+		table_close(t);
+		return err_set(e, ERR_CORRUPT, "%s/tables/%08llu.table: not the table that was written",
+		               d->base.path, (unsigned long long)number);
 	}
+	tables_change(d->tables, &t, 1, NULL, 0);
+	return 0;
+}
+
+static int open_tables(struct disk *d, struct err *e)
+{
+	static const struct bytes start;
+	const uint8_t prefix = SPACE_TABLE;
+	struct rocks_cursor *c = rocks_cursor_new(d->rocks, NULL, bytes_of(&prefix, 1));
+	struct source *s = rocks_cursor_source(c);
+	int rc = s->seek(s, start, e);
+	while (rc == 1) {
+		rc = open_listed(d, s->key, s->value, e);
+		if (rc == 0)
+			rc = s->next(s, e);
+	}
+	rocks_cursor_free(c);
+	return rc;
+}
+
+/* Learns which areas there are, and whether anything is in them. */
+static int open_areas(struct disk *d, struct err *e)
+{
+	const uint8_t first = SPACE_FIRST_AREA, prefix = SPACE_AREA;
+	struct buffer found = BUFFER_INIT;
+	uint8_t at[AREA_PREFIX];
+	int rc = rocks_get(d->rocks, bytes_of(&first, 1), &found, e);
+	if (rc == 1 && found.n == AREA_PREFIX - 1)
+		d->first_area = (uint32_t)get_be(found.p, AREA_PREFIX - 1);
+	buffer_release(&found);
+	if (rc < 0)
+		return rc;
+	d->area = d->first_area;
+	struct rocks_cursor *c = rocks_cursor_new(d->rocks, NULL, bytes_of(&prefix, 1));
+	struct source *s = rocks_cursor_source(c);
+	disk_area_prefix(d->first_area, at);
+	rc = s->seek(s, bytes_of(at + 1, AREA_PREFIX - 1), e);
+	while (rc == 1 && s->key.n >= AREA_PREFIX - 1) { /* one look for each area */
+		struct rocks_figures figures;
+		d->area = (uint32_t)get_be(s->key.p, AREA_PREFIX - 1);
+		rocks_figures(d->rocks, &figures);
+		atomic_store(&d->fresh_rows, figures.rows ? figures.rows : 1);
+		if (d->area == UINT32_MAX)
+			break;
+		disk_area_prefix(d->area + 1, at);
+		rc = s->seek(s, bytes_of(at + 1, AREA_PREFIX - 1), e);
+	}
+	rocks_cursor_free(c);
+	return rc < 0 ? rc : 0;
+}
+
+static int make_tables_dir(const struct disk *d, struct err *e)
+{
+	char *dir = path_join(d->base.path, "tables");
+	int rc = 0;
+	if (mkdir(dir, 0750) != 0 && errno != EEXIST)
+		rc = err_sys(e, errno, "%s", dir);
+	free(dir);
+	return rc;
+}
+
+static int open_once(const char *path, enum store_mode mode, const struct store_options *opt, struct store **ret,
+                     struct err *e)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned threads = opt->threads ? opt->threads : (unsigned)(online > 0 ? online : 1);
+	struct disk *d = xcalloc(1, sizeof(*d));
+	d->base.engine = &store_rocksdb;
+	d->base.path = xstrdup(path);
+	while (strlen(d->base.path) > 1 && d->base.path[strlen(d->base.path) - 1] == '/')
+		d->base.path[strlen(d->base.path) - 1] = '\0';
+	d->read_only = mode == STORE_READ;
+	pthread_rwlock_init(&d->writing, NULL);
+	pthread_mutex_init(&d->view, NULL);
+	char *rocks = path_join(d->base.path, "rocksdb"), *tables = path_join(d->base.path, "tables");
+	d->tables = tables_new(tables, opt->cache_bytes ? (size_t)opt->cache_bytes : CACHE_DEFAULT);
+	int rc = rocks_open(rocks, d->read_only, ROCKS_CACHE, threads, &d->rocks, e);
+	if (rc == 0)
+		rc = check_layout(d, e);
+	if (rc == 0 && !d->read_only)
+		rc = make_tables_dir(d, e);
+	if (rc == 0)
+		rc = open_tables(d, e);
+	if (rc == 0)
+		rc = open_areas(d, e);
+	if (rc == 0 && !d->read_only) {
+		tables_sweep(d->tables);
+		d->keeper = keeper_start(d);
+		if (!d->keeper)
+			rc = err_set(e, ERR_NOMEM, "%s: cannot start a thread", path);
+	}
+	free(rocks);
+	free(tables);
 	if (rc < 0) {
-		rocks_close(&r->base);
+		disk_close(&d->base);
 		return rc;
 	}
-	*ret = &r->base;
+	*ret = &d->base;
 	return 0;
+}
+
+static int disk_open(const char *path, enum store_mode mode, const struct store_options *opt, struct store **ret,
+                     struct err *e)
+{
+	if (!*path)
+		return err_set(e, ERR_USAGE, "the path of the store is empty");
+	int rc = check_directory(path, mode, e);
+	for (int i = 0; rc == 0; i++) {
+		rc = open_once(path, mode, opt, ret, e);
+		if (rc != ERR_NOTFOUND || mode != STORE_READ || i == READ_TRIES)
+			break;
+		rc = 0;
+	}
+	return rc;
 }
 
 /* --- runs --- */
 
-static int rocks_run_begin(struct store *s, uint64_t expect, struct run **ret, struct err *e)
+/* A row or note that waits for the run's end. */
+struct waiting {
+	uint32_t key_n, value_n;
+};
+
+struct disk_run {
+	struct run base;
+	struct disk *disk;    /* borrowed */
+	bool small;           /* goes to RocksDB */
+	struct buffer notes;  /* keys and values behind their struct waiting */
+	struct buffer rows;   /* of a small run, likewise */
+	uint64_t n_rows;
+	struct table_writer *writer; /* of a large run: the table being written */
+	uint64_t writing;            /* its number */
+	struct table **tables;       /* those that are finished; owned until the commit */
+	size_t n_tables;
+	struct buffer last; /* the last key */
+};
+
+static int disk_run_begin(struct store *s, uint64_t expect, struct run **ret, struct err *e)
 {
-	struct rocks *store = (struct rocks *)s;
-	if (store->read_only)
+	struct disk *d = (struct disk *)s;
+	if (d->read_only)
 		return err_set(e, ERR_USAGE, "%s: the store is open for reading only", s->path);
-	struct rocks_run *r = xcalloc(1, sizeof(*r));
+	bool small = expect <= FRESH_RUN_ROWS;
+	int rc = small ? 0 : keeper_wait(d->keeper, e);
+	if (rc < 0)
+		return rc;
+	struct disk_run *r = xcalloc(1, sizeof(*r));
 	r->base.engine = &store_rocksdb;
-	r->store = store;
-	r->number = atomic_fetch_add(&store->run_number, 1);
-	if (expect <= BATCH_ROWS)
-		r->batch = rocksdb_writebatch_create();
+	r->disk = d;
+	r->small = small;
 	*ret = &r->base;
 	return 0;
 }
 
-static char *run_file(const struct rocks_run *r, unsigned i)
+static int end_table(struct disk_run *r, struct err *e)
 {
-	struct buffer b = BUFFER_INIT;
-	buffer_putf(&b, "%s/incoming/%llu-%u.sst", r->store->base.path,
-	            (unsigned long long)r->number, i);
-	buffer_put_byte(&b, 0);
-	return (char *)b.p;
-}
-
-static int file_finish(struct rocks_run *r, struct err *e)
-{
-	char *message = NULL;
+	struct table *t;
 	if (!r->writer)
 		return 0;
-	rocksdb_sstfilewriter_finish(r->writer, &message);
-	rocksdb_sstfilewriter_destroy(r->writer);
+	int rc = table_writer_finish(r->writer, e);
+	table_writer_free(r->writer);
 	r->writer = NULL;
-	return message ? rocks_error(message, r->store->base.path, e) : 0;
-}
-
-/* Makes sure that a file is open for a row of n octets. Notes get a file of their own: rows lie far from them, and a file that
- * spans both would overlap every other. */
-static int file_ready(struct rocks_run *r, bool note, size_t n, struct err *e)
-{
-	int rc = 0;
-	if (r->writer && (r->file_notes != note || r->file_bytes + n > FILE_BYTES))
-		rc = file_finish(r, e);
-	if (rc < 0 || r->writer)
+	if (rc == 0)
+		rc = disk_open_table(r->disk, r->writing, &t, e);
+	if (rc < 0)
 		return rc;
-	char *path = run_file(r, r->files++), *message = NULL;
-	r->writer = rocksdb_sstfilewriter_create(r->store->env, r->store->options);
-	r->file_bytes = 0;
-	r->file_notes = note;
-	rocksdb_sstfilewriter_open(r->writer, path, &message);
-	free(path);
-	return message ? rocks_error(message, r->store->base.path, e) : 0;
+	r->tables = xrealloc(r->tables, (r->n_tables + 1) * sizeof(struct table *));
+	r->tables[r->n_tables++] = t;
+	return 0;
 }
 
-static int rocks_run_restart(struct run *run, struct err *e)
+static int disk_run_restart(struct run *run, struct err *e)
 {
-	struct rocks_run *r = (struct rocks_run *)run;
+	struct disk_run *r = (struct disk_run *)run;
 	buffer_clear(&r->last);
-	return file_finish(r, e);
+	return end_table(r, e);
 }
 
-static int run_row(struct rocks_run *r, bool note, struct bytes key, struct bytes value,
-                   struct err *e)
+static void put_waiting(struct buffer *out, struct bytes key, struct bytes value)
 {
-	char *message = NULL;
+	struct waiting w = {(uint32_t)key.n, (uint32_t)value.n};
+	buffer_put(out, &w, sizeof(w));
+	buffer_put_bytes(out, key);
+	buffer_put_bytes(out, value);
+}
+
+static int begin_row(struct disk_run *r, bool note, struct bytes key, struct bytes value, struct err *e)
+{
 	if (r->last.n && bytes_cmp(buffer_bytes(&r->last), key) >= 0)
 		return err_set(e, ERR_USAGE, "keys of a run must ascend");
 	if (note != (key.n && key.p[0] < STORE_FIRST_ROW))
 		return err_set(e, ERR_USAGE, "notes are put, rows are added");
+	if (key.n > SEGMENT_KEY_MAX || value.n > SEGMENT_VALUE_MAX)
+		return err_set(e, ERR_LIMIT, "a row of %zu octets is too large", key.n + value.n);
 	buffer_clear(&r->last);
 	buffer_put_bytes(&r->last, key);
-	const char *k = (const char *)key.p, *v = (const char *)value.p;
-	if (r->batch) {
-		if (note)
-			rocksdb_writebatch_put(r->batch, k, key.n, v, value.n);
-		else
-			rocksdb_writebatch_merge(r->batch, k, key.n, v, value.n);
-		return 0;
-	}
-	int rc = file_ready(r, note, key.n + value.n, e);
+	return 0;
+}
+
+static int disk_run_put(struct run *run, struct bytes key, struct bytes value, struct err *e)
+{
+	struct disk_run *r = (struct disk_run *)run;
+	int rc = begin_row(r, true, key, value, e);
+	if (rc == 0)
+		put_waiting(&r->notes, key, value);
+	return rc;
+}
+
+static int disk_run_add(struct run *run, struct bytes key, struct bytes value, struct err *e)
+{
+	struct disk_run *r = (struct disk_run *)run;
+	int rc = begin_row(r, false, key, value, e);
 	if (rc < 0)
 		return rc;
-	r->file_bytes += key.n + value.n;
-	if (note)
-		rocksdb_sstfilewriter_put(r->writer, k, key.n, v, value.n, &message);
-	else
-		rocksdb_sstfilewriter_merge(r->writer, k, key.n, v, value.n, &message);
-	return message ? rocks_error(message, r->store->base.path, e) : 0;
-}
-
-static int rocks_run_put(struct run *run, struct bytes key, struct bytes value, struct err *e)
-{
-	return run_row((struct rocks_run *)run, true, key, value, e);
-}
-
-static int rocks_run_add(struct run *run, struct bytes key, struct bytes value, struct err *e)
-{
-	return run_row((struct rocks_run *)run, false, key, value, e);
-}
-
-static void rocks_run_abort(struct run *run)
-{
-	struct rocks_run *r = (struct rocks_run *)run;
-	if (r->batch)
-		rocksdb_writebatch_destroy(r->batch);
-	if (r->writer)
-		rocksdb_sstfilewriter_destroy(r->writer);
-	for (unsigned i = 0; i < r->files; i++) {
-		char *path = run_file(r, i);
-		unlink(path); /* gone already when the run was taken in */
+	if (r->small) {
+		put_waiting(&r->rows, key, value);
+		r->n_rows++;
+		return 0;
+	}
+	if (!r->writer) {
+		r->writing = tables_number(r->disk->tables);
+		char *path = tables_path(r->disk->tables, r->writing);
+		rc = table_writer_open(path, TABLE_LEVEL_FAST, bytes_of(NULL, 0), &r->writer, e);
 		free(path);
 	}
+	return rc == 0 ? table_writer_add(r->writer, key, value, e) : rc;
+}
+
+static void disk_run_abort(struct run *run)
+{
+	struct disk_run *r = (struct disk_run *)run;
+	table_writer_free(r->writer);
+	for (size_t i = 0; i < r->n_tables; i++) {
+		char *path = tables_path(r->disk->tables, table_number(r->tables[i]));
+		table_close(r->tables[i]);
+		unlink(path);
+		free(path);
+	}
+	free(r->tables);
+	buffer_release(&r->notes);
+	buffer_release(&r->rows);
 	buffer_release(&r->last);
 	free(r);
 }
 
-/* Links all files of the run into the tree in one step. */
-static int ingest(struct rocks_run *r, struct err *e)
+/* Puts what waited into a batch, behind a prefix. */
+static void put_all(struct rocks_batch *b, const struct buffer *waiting, struct bytes prefix, bool merge)
 {
-	char *message = NULL;
-	char **paths = xcalloc(r->files, sizeof(*paths));
-	for (unsigned i = 0; i < r->files; i++)
-		paths[i] = run_file(r, i);
-	rocksdb_ingestexternalfileoptions_t *opt = rocksdb_ingestexternalfileoptions_create();
-	rocksdb_ingestexternalfileoptions_set_move_files(opt, 1);
-	rocksdb_ingest_external_file(r->store->db, (const char *const *)paths, r->files, opt,
-	                             &message);
-	rocksdb_ingestexternalfileoptions_destroy(opt);
-	for (unsigned i = 0; i < r->files; i++)
-		free(paths[i]);
-	free(paths);
-	return message ? rocks_error(message, r->store->base.path, e) : 0;
+	struct buffer key = BUFFER_INIT;
+	for (size_t at = 0; at < waiting->n;) {
+		struct waiting w;
+		memcpy(&w, waiting->p + at, sizeof(w));
+		at += sizeof(w);
+		buffer_clear(&key);
+		buffer_put_bytes(&key, prefix);
+		buffer_put(&key, waiting->p + at, w.key_n);
+		struct bytes value = bytes_of(waiting->p + at + w.key_n, w.value_n);
+		(merge ? rocks_batch_merge : rocks_batch_put)(b, buffer_bytes(&key), value);
+		at += w.key_n + w.value_n;
+	}
+	buffer_release(&key);
 }
 
-static int rocks_run_commit(struct run *run, struct err *e)
+static int commit_small(struct disk_run *r, struct rocks_batch *b, struct err *e)
 {
-	struct rocks_run *r = (struct rocks_run *)run;
-	char *message = NULL;
-	int rc = 0;
-	if (r->batch) {
-		rocksdb_write(r->store->db, r->store->sync_write, r->batch, &message);
-		if (message)
-			rc = rocks_error(message, r->store->base.path, e);
-	} else {
-		rc = file_finish(r, e);
-		if (rc == 0 && r->files)
-			rc = ingest(r, e);
-	}
-	if (rc == 0)
-		atomic_fetch_add(&r->store->generation, 1);
-	rocks_run_abort(run);
+	struct disk *d = r->disk;
+	uint8_t prefix[AREA_PREFIX];
+	pthread_rwlock_rdlock(&d->writing);
+	disk_area_prefix(d->area, prefix);
+	put_all(b, &r->rows, bytes_of(prefix, sizeof(prefix)), true);
+	atomic_fetch_add(&d->fresh_rows, r->n_rows); /* before: scans look at areas only when there is something */
+	int rc = rocks_write(d->rocks, b, e);
+	if (rc < 0)
+		atomic_fetch_sub(&d->fresh_rows, r->n_rows);
+	pthread_rwlock_unlock(&d->writing);
 	return rc;
 }
 
-static int rocks_forget(struct store *s, struct bytes key, struct err *e)
+static int commit_large(struct disk_run *r, struct rocks_batch *b, struct err *e)
 {
-	struct rocks *r = (struct rocks *)s;
-	char *message = NULL;
-	rocksdb_delete(r->db, r->sync_write, (const char *)key.p, key.n, &message);
-	return message ? rocks_error(message, s->path, e) : 0;
+	struct disk *d = r->disk;
+	int rc = end_table(r, e);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < r->n_tables; i++)
+		disk_put_table(b, r->tables[i], TABLE_LEVEL_FAST);
+	rc = rocks_write(d->rocks, b, e);
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&d->view);
+	tables_change(d->tables, r->tables, r->n_tables, NULL, 0);
+	pthread_mutex_unlock(&d->view);
+	r->n_tables = 0; /* they are not the run's any more */
+	return 0;
+}
+
+static int disk_run_commit(struct run *run, struct err *e)
+{
+	struct disk_run *r = (struct disk_run *)run;
+	const uint8_t prefix = SPACE_NOTE;
+	struct rocks_batch *b = rocks_batch_new();
+	put_all(b, &r->notes, bytes_of(&prefix, 1), false);
+	int rc = r->small ? commit_small(r, b, e) : commit_large(r, b, e);
+	rocks_batch_free(b);
+	if (rc == 0) {
+		atomic_fetch_add(&r->disk->generation, 1);
+		keeper_wake(r->disk->keeper);
+	}
+	disk_run_abort(run);
+	return rc;
+}
+
+static int disk_forget(struct store *s, struct bytes key, struct err *e)
+{
+	struct disk *d = (struct disk *)s;
+	struct buffer prefixed = BUFFER_INIT;
+	struct rocks_batch *b = rocks_batch_new();
+	buffer_put_byte(&prefixed, SPACE_NOTE);
+	buffer_put_bytes(&prefixed, key);
+	rocks_batch_delete(b, buffer_bytes(&prefixed));
+	int rc = rocks_write(d->rocks, b, e);
+	rocks_batch_free(b);
+	buffer_release(&prefixed);
+	return rc;
 }
 
 /* --- scans --- */
 
-static int rocks_scan_begin(struct store *s, struct scan **ret, struct err *e)
+struct disk_scan {
+	struct scan base;
+	struct disk *disk; /* borrowed */
+	struct table_set *set;
+	struct rocks_snapshot *snapshot;
+	struct rocks_cursor **areas; /* owned */
+	size_t n_areas;
+	struct rocks_cursor *notes; /* made when notes are looked at */
+	struct merger merger;
+	struct buffer hi;
+	struct table_source tables[];
+};
+
+static int disk_scan_begin(struct store *s, struct scan **ret, struct err *e)
 {
+	struct disk *d = (struct disk *)s;
 	(void)e;
-	struct rocks *r = (struct rocks *)s;
-	struct rocks_scan *sc = xcalloc(1, sizeof(*sc));
+	pthread_mutex_lock(&d->view);
+	struct table_set *set = tables_hold(d->tables);
+	struct rocks_snapshot *snapshot = rocks_snapshot_take(d->rocks);
+	uint32_t first = d->first_area, end = d->area + 1;
+	bool fresh = atomic_load(&d->fresh_rows) > 0;
+	pthread_mutex_unlock(&d->view);
+	struct disk_scan *sc = xcalloc(1, sizeof(*sc) + set->n * sizeof(sc->tables[0]));
 	sc->base.engine = &store_rocksdb;
-	sc->it = rocksdb_create_iterator(r->db, r->read);
+	sc->disk = d;
+	sc->set = set;
+	sc->snapshot = snapshot;
+	for (size_t i = 0; i < set->n; i++) {
+		table_source_init(&sc->tables[i], live_table(set->live[i]), false);
+		merger_add(&sc->merger, &sc->tables[i].source);
+	}
+	sc->areas = fresh ? xcalloc(end - first, sizeof(struct rocks_cursor *)) : NULL;
+	for (uint32_t area = first; fresh && area < end; area++) {
+		uint8_t prefix[AREA_PREFIX];
+		disk_area_prefix(area, prefix);
+		struct rocks_cursor *c = rocks_cursor_new(d->rocks, snapshot, bytes_of(prefix, sizeof(prefix)));
+		sc->areas[sc->n_areas++] = c;
+		merger_add(&sc->merger, rocks_cursor_source(c));
+	}
 	*ret = &sc->base;
 	return 0;
 }
 
-static void rocks_scan_bound(struct scan *scan, struct bytes hi)
+static void disk_scan_bound(struct scan *scan, struct bytes hi)
 {
-	struct rocks_scan *sc = (struct rocks_scan *)scan;
+	struct disk_scan *sc = (struct disk_scan *)scan;
 	buffer_clear(&sc->hi);
 	buffer_put_bytes(&sc->hi, hi);
 }
 
-static int rocks_scan_row(struct rocks_scan *sc, struct bytes *key, struct bytes *value,
-                          struct err *e)
+static int within(const struct disk_scan *sc, int rc, const struct bytes *key)
 {
-	if (!rocksdb_iter_valid(sc->it)) {
-		char *message = NULL;
-		rocksdb_iter_get_error(sc->it, &message);
-		return message ? rocks_error(message, "reading the store", e) : 0;
+	return rc == 1 && sc->hi.n && bytes_cmp(*key, buffer_bytes(&sc->hi)) >= 0 ? 0 : rc;
+}
+
+static int disk_scan_seek(struct scan *scan, struct bytes at, struct bytes *key, struct bytes *value, struct err *e)
+{
+	struct disk_scan *sc = (struct disk_scan *)scan;
+	if (!sc->notes && (!at.n || at.p[0] < STORE_FIRST_ROW)) {
+		const uint8_t prefix = SPACE_NOTE;
+		sc->notes = rocks_cursor_new(sc->disk->rocks, sc->snapshot, bytes_of(&prefix, 1));
+		merger_add(&sc->merger, rocks_cursor_source(sc->notes));
 	}
-	key->p = (const uint8_t *)rocksdb_iter_key(sc->it, &key->n);
-	if (sc->hi.n && bytes_cmp(*key, buffer_bytes(&sc->hi)) >= 0)
-		return 0;
-	value->p = (const uint8_t *)rocksdb_iter_value(sc->it, &value->n);
-	return 1;
+	return within(sc, merger_seek(&sc->merger, at, key, value, e), key);
 }
 
-static int rocks_scan_seek(struct scan *scan, struct bytes at, struct bytes *key,
-                           struct bytes *value, struct err *e)
+static int disk_scan_next(struct scan *scan, struct bytes *key, struct bytes *value, struct err *e)
 {
-	struct rocks_scan *sc = (struct rocks_scan *)scan;
-	rocksdb_iter_seek(sc->it, (const char *)at.p, at.n);
-	return rocks_scan_row(sc, key, value, e);
+	struct disk_scan *sc = (struct disk_scan *)scan;
+	return within(sc, merger_next(&sc->merger, key, value, e), key);
 }
 
-static int rocks_scan_next(struct scan *scan, struct bytes *key, struct bytes *value,
-                           struct err *e)
+static void disk_scan_end(struct scan *scan)
 {
-	struct rocks_scan *sc = (struct rocks_scan *)scan;
-	if (rocksdb_iter_valid(sc->it))
-		rocksdb_iter_next(sc->it);
-	return rocks_scan_row(sc, key, value, e);
-}
-
-static void rocks_scan_end(struct scan *scan)
-{
-	struct rocks_scan *sc = (struct rocks_scan *)scan;
-	rocksdb_iter_destroy(sc->it);
+	struct disk_scan *sc = (struct disk_scan *)scan;
+	merger_release(&sc->merger);
+	for (size_t i = 0; i < sc->set->n; i++)
+		table_cursor_end(&sc->tables[i].cursor);
+	for (size_t i = 0; i < sc->n_areas; i++)
+		rocks_cursor_free(sc->areas[i]);
+	free(sc->areas);
+	rocks_cursor_free(sc->notes);
+	rocks_snapshot_drop(sc->disk->rocks, sc->snapshot);
+	tables_release(sc->disk->tables, sc->set);
 	buffer_release(&sc->hi);
 	free(sc);
 }
 
 /* --- the rest --- */
 
-static uint64_t rocks_generation(struct store *s)
+static uint64_t disk_generation(struct store *s)
 {
-	return atomic_load(&((struct rocks *)s)->generation);
+	return atomic_load(&((struct disk *)s)->generation);
 }
 
-static uint64_t property(rocksdb_t *db, const char *name)
+static int disk_figures(struct store *s, struct store_figures *ret, struct err *e)
 {
-	uint64_t v = 0;
-	return rocksdb_property_int(db, name, &v) == 0 ? v : 0;
-}
-
-static int rocks_figures(struct store *s, struct store_figures *ret, struct err *e)
-{
-	struct rocks *r = (struct rocks *)s;
+	struct disk *d = (struct disk *)s;
+	struct rocks_figures rocks;
 	(void)e;
-	ret->rows = property(r->db, "rocksdb.estimate-num-keys");
-	ret->disk_bytes = property(r->db, "rocksdb.total-sst-files-size");
-	ret->memory_bytes = property(r->db, "rocksdb.block-cache-usage") +
-	                    property(r->db, "rocksdb.cur-size-all-mem-tables") +
-	                    property(r->db, "rocksdb.estimate-table-readers-mem");
+	rocks_figures(d->rocks, &rocks);
+	*ret = (struct store_figures){
+		.rows = atomic_load(&d->fresh_rows),
+		.disk_bytes = rocks.disk_octets,
+		.memory_bytes = rocks.memory_octets + cache_used(tables_cache(d->tables)),
+	};
+	struct table_set *set = tables_hold(d->tables);
+	for (size_t i = 0; i < set->n; i++) {
+		ret->rows += table_rows(live_table(set->live[i]));
+		ret->disk_bytes += table_octets(live_table(set->live[i]));
+	}
+	tables_release(d->tables, set);
 	return 0;
 }
 
-static int rocks_compact(struct store *s, struct err *e)
+static int disk_compact(struct store *s, struct err *e)
 {
-	struct rocks *r = (struct rocks *)s;
-	char *message = NULL;
-	rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
-	rocksdb_flush(r->db, flush, &message);
-	rocksdb_flushoptions_destroy(flush);
-	if (message)
-		return rocks_error(message, s->path, e);
-	rocksdb_compactoptions_t *opt = rocksdb_compactoptions_create();
-	rocksdb_compactoptions_set_bottommost_level_compaction(opt, 2); /* force */
-	rocksdb_compact_range_opt(r->db, opt, NULL, 0, NULL, 0);
-	rocksdb_compactoptions_destroy(opt);
-	return 0;
+	struct disk *d = (struct disk *)s;
+	if (d->read_only)
+		return err_set(e, ERR_USAGE, "%s: the store is open for reading only", s->path);
+	return keeper_compact(d->keeper, e);
 }
 
-/* Reads every block once; RocksDB compares each with its checksum. */
-static int rocks_verify(struct store *s, struct err *e)
+static int disk_verify(struct store *s, struct err *e)
 {
-	struct rocks *r = (struct rocks *)s;
-	rocksdb_readoptions_t *opt = rocksdb_readoptions_create();
-	rocksdb_readoptions_set_verify_checksums(opt, 1);
-	rocksdb_readoptions_set_fill_cache(opt, 0);
-	rocksdb_iterator_t *it = rocksdb_create_iterator(r->db, opt);
-	for (rocksdb_iter_seek_to_first(it); rocksdb_iter_valid(it); rocksdb_iter_next(it))
-		;
-	char *message = NULL;
-	rocksdb_iter_get_error(it, &message);
-	rocksdb_iter_destroy(it);
-	rocksdb_readoptions_destroy(opt);
-	return message ? rocks_error(message, s->path, e) : 0;
+	struct disk *d = (struct disk *)s;
+	struct table_set *set = tables_hold(d->tables);
+	int rc = rocks_verify(d->rocks, e);
+	for (size_t i = 0; i < set->n && rc == 0; i++)
+		rc = table_verify(live_table(set->live[i]), e);
+	tables_release(d->tables, set);
+	return rc;
 }
 
 const struct store_engine store_rocksdb = {
 	.scheme = "rocksdb",
-	.open = rocks_open,
-	.close = rocks_close,
-	.run_begin = rocks_run_begin,
-	.run_restart = rocks_run_restart,
-	.run_put = rocks_run_put,
-	.run_add = rocks_run_add,
-	.run_commit = rocks_run_commit,
-	.run_abort = rocks_run_abort,
-	.forget = rocks_forget,
-	.scan_begin = rocks_scan_begin,
-	.scan_bound = rocks_scan_bound,
-	.scan_seek = rocks_scan_seek,
-	.scan_next = rocks_scan_next,
-	.scan_end = rocks_scan_end,
-	.generation = rocks_generation,
-	.figures = rocks_figures,
-	.compact = rocks_compact,
-	.verify = rocks_verify,
+	.open = disk_open,
+	.close = disk_close,
+	.run_begin = disk_run_begin,
+	.run_restart = disk_run_restart,
+	.run_put = disk_run_put,
+	.run_add = disk_run_add,
+	.run_commit = disk_run_commit,
+	.run_abort = disk_run_abort,
+	.forget = disk_forget,
+	.scan_begin = disk_scan_begin,
+	.scan_bound = disk_scan_bound,
+	.scan_seek = disk_scan_seek,
+	.scan_next = disk_scan_next,
+	.scan_end = disk_scan_end,
+	.generation = disk_generation,
+	.figures = disk_figures,
+	.compact = disk_compact,
+	.verify = disk_verify,
 };

@@ -163,6 +163,47 @@ int value_decode(struct bytes bytes, struct value *ret)
 	return get_members(p, end, ret);
 }
 
+bool value_is_timed(uint8_t head)
+{
+	return head >> 2 && !(head & HEAD_WIDE);
+}
+
+bool value_has_rest(uint8_t head)
+{
+	return head & (HEAD_MEMBERS | HEAD_WIDE) || head >> 2 == COUNT_INLINE;
+}
+
+int value_take_apart(struct bytes bytes, struct value_parts *ret)
+{
+	if (!bytes.n)
+		return ERR_CORRUPT;
+	*ret = (struct value_parts){.head = bytes.p[0], .timed = value_is_timed(bytes.p[0])};
+	size_t at = 1;
+	if (ret->timed) {
+		if (bytes.n < 5)
+			return ERR_CORRUPT;
+		ret->first_s = (uint32_t)get_be(bytes.p + 1, 4);
+		size_t n = varint_get(bytes.p + 5, bytes.p + bytes.n, &ret->span_s);
+		if (!n || ret->span_s > TIME_MAX)
+			return ERR_CORRUPT;
+		at = 5 + n;
+	}
+	ret->rest = bytes_of(bytes.p + at, bytes.n - at);
+	return ret->rest.n && !value_has_rest(ret->head) ? ERR_CORRUPT : 0;
+}
+
+uint8_t *value_put_together(const struct value_parts *parts, uint8_t *p)
+{
+	*p++ = parts->head;
+	if (parts->timed) {
+		p = put_be(p, parts->first_s, 4);
+		p += varint_put(p, parts->span_s);
+	}
+	if (parts->rest.n)
+		memcpy(p, parts->rest.p, parts->rest.n);
+	return p + parts->rest.n;
+}
+
 void value_merge(struct value *v, const struct value *more)
 {
 	seen_merge(&v->seen, &more->seen);

@@ -3,6 +3,8 @@
  * layout. Encoding is canonical: equal contents give equal bytes. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/buffer.h"
 #include "model/observation.h"
 
@@ -19,6 +21,24 @@ void value_encode(const struct value *v, struct buffer *out);
 
 /* Reads one; strings borrow from bytes. ERR_CORRUPT when it is not a value. */
 int value_decode(struct bytes bytes, struct value *ret);
+
+/* A value as columns take it: its first octet, the two times that most values have, and the octets of all else. */
+struct value_parts {
+	uint8_t head;
+	bool timed;     /* first_s and span_s are there, first_s in 32 bits */
+	uint32_t first_s;
+	uint64_t span_s;
+	struct bytes rest; /* borrowed from the encoding */
+};
+
+/* ERR_CORRUPT when the octets cannot be put together again from the parts. */
+int value_take_apart(struct bytes bytes, struct value_parts *ret);
+/* Whether a value that begins so has the two times. */
+bool value_is_timed(uint8_t head);
+/* Whether anything else may follow. */
+bool value_has_rest(uint8_t head);
+/* Writes the encoding at p (room for 1 + 4 + VARINT_MAX + rest.n); returns where it ends. */
+uint8_t *value_put_together(const struct value_parts *parts, uint8_t *p);
 
 /* Merges more into v (seen_merge; equal keys have equal rdata). */
 void value_merge(struct value *v, const struct value *more);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The embedded store, as its own files see it: store_rocksdb.c (opening, runs, scans) and keeper.c (work behind the scenes).
+ *
+ * DESIGN: what comes in large runs is written at once as a table, a file of rows in order (store/table.h). What comes in small
+ * ones goes to RocksDB, whose log makes it durable at little cost, and becomes a table when it is enough. Which tables are
+ * alive stands in RocksDB too, so that whatever a run brings, rows and notes, comes alive in one atomic batch. Tables are merged
+ * behind the scenes. A store is a directory:
+ *
+ *   PATH/rocksdb   notes, the list of tables, fresh rows
+ *   PATH/tables    the tables
+ *
+ * In RocksDB a key's first octet says what it is (dribble-keys(5)): fresh rows lie in numbered areas. Small runs write into the
+ * newest; the keeper opens another and makes a table of those before, during which they do not change.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/rocks.h"
+#include "store/store_priv.h"
+#include "store/tables.h"
+
+enum space {
+	SPACE_FIRST_AREA = 'F', /* F                  → number of the first area that counts */
+	SPACE_NOTE = 'N',       /* N note             → as put */
+	SPACE_AREA = 'R',       /* R area(4) row      → value */
+	SPACE_TABLE = 'T',      /* T number(8)        → rows(8) octets(8) level(1) */
+};
+
+enum {
+	AREA_PREFIX = 5,
+	TABLE_KEY = 9,
+	TABLE_NOTE = 17,
+};
+
+struct disk {
+	struct store base;
+	struct rocks *rocks;
+	struct tables *tables;
+	struct keeper *keeper; /* NULL when read-only */
+	bool read_only;
+	pthread_rwlock_t writing; /* held for reading while a small run is written, for writing to change area */
+	pthread_mutex_t view;     /* what scans see changes in one step under it */
+	uint32_t first_area;      /* guarded by view */
+	uint32_t area;            /* the newest; guarded by both */
+	atomic_ullong fresh_rows; /* in all areas that count; never less than there are, except for being zero only when there are none */
+	atomic_ullong generation;
+};
+
+void disk_area_prefix(uint32_t area, uint8_t to[static AREA_PREFIX]);
+
+void disk_table_key(uint64_t number, uint8_t to[static TABLE_KEY]);
+
+/* Makes a finished table file durable in its directory, and opens it. */
+int disk_open_table(struct disk *d, uint64_t number, struct table **ret, struct err *e);
+/* Puts into a batch what says that a table is alive, or no longer so. */
+void disk_put_table(struct rocks_batch *b, struct table *t, int level);
+void disk_delete_table(struct rocks_batch *b, uint64_t number);
+
+/* The keeper: a thread that turns fresh rows into tables and merges tables. */
+struct keeper *keeper_start(struct disk *d);
+/* Lets it go at once; what it was writing is dropped. */
+void keeper_stop(struct keeper *k);
+/* There may be something to do. */
+void keeper_wake(struct keeper *k);
+/* Waits while there are too many tables. Returns the keeper's error when it cannot make them fewer. */
+int keeper_wait(struct keeper *k, struct err *e);
+/* Makes one table of everything, as small as can be. */
+int keeper_compact(struct keeper *k, struct err *e);
+
+#define TABLE_LEVEL_FAST 3    /* zstd levels: measured, see bench/README.md */
+#define TABLE_LEVEL_SMALL 9

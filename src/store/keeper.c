@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Work behind the scenes. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "store/disk.h"
+#include "store/segment.h"
+
+enum {
+	FRESH_ROWS = 500000,           /* so many become a table */
+	TABLES_MAX = 32,               /* with more, large runs wait until some are merged */
+	DICTIONARY_OCTETS = 256 << 10, /* measured: twice as much gains half a percent */
+	DICTIONARY_ROWS = 400000,      /* smaller tables have none: it would cost more than it gains */
+	SAMPLE_OCTETS = 8 * DICTIONARY_OCTETS,
+	LOOK_UP = 4096, /* rows between two looks at whether to stop */
+};
+
+struct keeper {
+	struct disk *disk; /* borrowed */
+	pthread_t thread;
+	pthread_mutex_t working; /* one works at a time: the thread, or who compacts */
+	pthread_mutex_t lock;    /* guards what follows */
+	pthread_cond_t changed;
+	bool woken;
+	atomic_bool stopping;
+	int rc; /* of the last work, and what it said */
+	struct err error;
+};
+
+/* --- making a table --- */
+
+/* Writes all rows of a merger to a new table. *ret stays NULL when there are none. */
+static int write_table(struct keeper *k, struct merger *m, int level, struct bytes dictionary, struct table **ret,
+                       struct err *e)
+{
+	static const struct bytes start;
+	struct bytes key, value;
+	uint64_t number = tables_number(k->disk->tables), rows = 0;
+	char *path = tables_path(k->disk->tables, number);
+	struct table_writer *w = NULL;
+	int rc = table_writer_open(path, level, dictionary, &w, e);
+	if (rc == 0)
+		rc = merger_seek(m, start, &key, &value, e);
+	while (rc == 1) {
+		rc = table_writer_add(w, key, value, e);
+		if (rc == 0 && ++rows % LOOK_UP == 0 && atomic_load(&k->stopping))
+			rc = err_set(e, ERR_CANCELLED, "stopped");
+		if (rc == 0)
+			rc = merger_next(m, &key, &value, e);
+	}
+	if (rc == 0 && rows)
+		rc = table_writer_finish(w, e);
+	table_writer_free(w);
+	if (rc == 0 && rows)
+		rc = disk_open_table(k->disk, number, ret, e);
+	free(path);
+	return rc;
+}
+
+/* Drops a table that did not come alive, with its file. */
+static void discard(struct disk *d, struct table *t)
+{
+	if (!t)
+		return;
+	char *path = tables_path(d->tables, table_number(t));
+	table_close(t);
+	unlink(path);
+	free(path);
+}
+
+/* --- fresh rows --- */
+
+/* Rows of the areas [from, to) into a table. They no longer change. */
+static int areas_to_table(struct keeper *k, uint32_t from, uint32_t to, struct table **ret, struct err *e)
+{
+	struct merger m = {0};
+	size_t n = to - from;
+	struct rocks_cursor **cursors = xcalloc(n, sizeof(struct rocks_cursor *));
+	for (size_t i = 0; i < n; i++) {
+		uint8_t prefix[AREA_PREFIX];
+		disk_area_prefix(from + (uint32_t)i, prefix);
+		cursors[i] = rocks_cursor_new(k->disk->rocks, NULL, bytes_of(prefix, sizeof(prefix)));
+		merger_add(&m, rocks_cursor_source(cursors[i]));
+	}
+	int rc = write_table(k, &m, TABLE_LEVEL_FAST, bytes_of(NULL, 0), ret, e);
+	merger_release(&m);
+	for (size_t i = 0; i < n; i++)
+		rocks_cursor_free(cursors[i]);
+	free(cursors);
+	return rc;
+}
+
+/* Writes that areas before one no longer count, and the table that has their rows instead. */
+static int change_areas(struct disk *d, uint32_t from, uint32_t to, struct table *table, uint64_t rows, struct err *e)
+{
+	uint8_t key = SPACE_FIRST_AREA, first[AREA_PREFIX], lo[AREA_PREFIX], hi[AREA_PREFIX];
+	struct rocks_batch *b = rocks_batch_new();
+	disk_area_prefix(to, first);
+	rocks_batch_put(b, bytes_of(&key, 1), bytes_of(first + 1, AREA_PREFIX - 1));
+	if (table)
+		disk_put_table(b, table, TABLE_LEVEL_FAST);
+	int rc = rocks_write(d->rocks, b, e);
+	rocks_batch_free(b);
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&d->view);
+	d->first_area = to;
+	tables_change(d->tables, &table, table != NULL, NULL, 0);
+	atomic_fetch_sub(&d->fresh_rows, rows);
+	pthread_mutex_unlock(&d->view);
+	disk_area_prefix(from, lo);
+	disk_area_prefix(to, hi);
+	b = rocks_batch_new();
+	rocks_batch_delete_range(b, bytes_of(lo, sizeof(lo)), bytes_of(hi, sizeof(hi)));
+	rocks_write(d->rocks, b, NULL); /* nobody sees what is deleted: a failure costs room until the next open */
+	rocks_batch_free(b);
+	return 0;
+}
+
+static int settle_fresh(struct keeper *k, struct err *e)
+{
+	struct disk *d = k->disk;
+	struct table *table = NULL;
+	pthread_rwlock_wrlock(&d->writing);
+	pthread_mutex_lock(&d->view);
+	uint32_t from = d->first_area, to = ++d->area;
+	uint64_t rows = atomic_load(&d->fresh_rows);
+	pthread_mutex_unlock(&d->view);
+	pthread_rwlock_unlock(&d->writing);
+	int rc = areas_to_table(k, from, to, &table, e);
+	if (rc == 0)
+		rc = change_areas(d, from, to, table, rows, e);
+	if (rc < 0)
+		discard(d, table);
+	return rc;
+}
+
+/* --- merging --- */
+
+static int make_dictionary(struct table *const *tables, size_t n, uint64_t rows, struct buffer *ret, struct err *e)
+{
+	struct buffer text = BUFFER_INIT, lengths = BUFFER_INIT;
+	int rc = 0;
+	buffer_clear(ret);
+	for (size_t i = 0; i < n && rc == 0 && rows >= DICTIONARY_ROWS; i++) {
+		double share = (double)table_rows(tables[i]) / (double)rows;
+		rc = table_sample(tables[i], (size_t)(SAMPLE_OCTETS * share), &text, &lengths, e);
+	}
+	if (rc == 0 && text.n)
+		dictionary_train(buffer_bytes(&text), (const size_t *)(const void *)lengths.p,
+		                 lengths.n / sizeof(size_t), DICTIONARY_OCTETS, ret);
+	buffer_release(&text);
+	buffer_release(&lengths);
+	return rc;
+}
+
+/* Writes that tables are replaced by one that has all their rows. */
+static int change_tables(struct disk *d, struct table *const *old, size_t n, struct table *new, int level, struct err *e)
+{
+	struct rocks_batch *b = rocks_batch_new();
+	uint64_t *gone = xcalloc(n, sizeof(*gone));
+	disk_put_table(b, new, level);
+	for (size_t i = 0; i < n; i++) {
+		gone[i] = table_number(old[i]);
+		disk_delete_table(b, gone[i]);
+	}
+	int rc = rocks_write(d->rocks, b, e);
+	rocks_batch_free(b);
+	if (rc == 0) {
+		pthread_mutex_lock(&d->view);
+		tables_change(d->tables, &new, 1, gone, n);
+		pthread_mutex_unlock(&d->view);
+	}
+	free(gone);
+	return rc;
+}
+
+static int merge_tables(struct keeper *k, struct table *const *tables, size_t n, int level, struct err *e)
+{
+	struct buffer dictionary = BUFFER_INIT;
+	struct merger m = {0};
+	struct table *merged = NULL;
+	uint64_t rows = 0;
+	for (size_t i = 0; i < n; i++)
+		rows += table_rows(tables[i]);
+	int rc = make_dictionary(tables, n, rows, &dictionary, e);
+	struct table_source *sources = xcalloc(n, sizeof(*sources));
+	for (size_t i = 0; i < n; i++) {
+		table_source_init(&sources[i], tables[i], true);
+		merger_add(&m, &sources[i].source);
+	}
+	if (rc == 0)
+		rc = write_table(k, &m, level, buffer_bytes(&dictionary), &merged, e);
+	for (size_t i = 0; i < n; i++)
+		table_cursor_end(&sources[i].cursor);
+	free(sources);
+	merger_release(&m);
+	buffer_release(&dictionary);
+	if (rc < 0 || !merged)
+		return rc;
+	rc = change_tables(k->disk, tables, n, merged, level, e);
+	if (rc < 0)
+		discard(k->disk, merged);
+	return rc;
+}
+
+/* --- the thread --- */
+
+/* Does one thing that is worth it. 1: done, 0: there is nothing, negative: an error. */
+static int work_once(struct keeper *k, struct err *e)
+{
+	struct disk *d = k->disk;
+	int rc = 0;
+	if (atomic_load(&d->fresh_rows) >= FRESH_ROWS) {
+		rc = settle_fresh(k, e);
+		return rc < 0 ? rc : 1;
+	}
+	struct table_set *set = tables_hold(d->tables);
+	size_t *chosen = xcalloc(set->n + 1, sizeof(*chosen)), n = tables_choose(set, chosen);
+	struct table **tables = xcalloc(n + 1, sizeof(struct table *));
+	for (size_t i = 0; i < n; i++)
+		tables[i] = live_table(set->live[chosen[i]]);
+	if (n)
+		rc = merge_tables(k, tables, n, TABLE_LEVEL_FAST, e);
+	free(tables);
+	free(chosen);
+	tables_release(d->tables, set);
+	return rc < 0 ? rc : n > 0;
+}
+
+static void *work(void *arg)
+{
+	struct keeper *k = arg;
+	pthread_mutex_lock(&k->lock);
+	while (!atomic_load(&k->stopping)) {
+		if (!k->woken) {
+			pthread_cond_wait(&k->changed, &k->lock);
+			continue;
+		}
+		struct err e;
+		k->woken = false;
+		pthread_mutex_unlock(&k->lock);
+		pthread_mutex_lock(&k->working);
+		int rc = work_once(k, &e);
+		pthread_mutex_unlock(&k->working);
+		pthread_mutex_lock(&k->lock);
+		k->woken = k->woken || rc == 1;
+		if (rc < 0 && rc != ERR_CANCELLED) {
+			log_warning("store", "merging failed and will be tried again: %s", e.text);
+			k->error = e;
+		}
+		k->rc = rc < 0 ? rc : 0;
+		pthread_cond_broadcast(&k->changed);
+	}
+	pthread_mutex_unlock(&k->lock);
+	return NULL;
+}
+
+struct keeper *keeper_start(struct disk *d)
+{
+	struct keeper *k = xcalloc(1, sizeof(*k));
+	k->disk = d;
+	k->woken = true;
+	pthread_mutex_init(&k->working, NULL);
+	pthread_mutex_init(&k->lock, NULL);
+	pthread_cond_init(&k->changed, NULL);
+	if (pthread_create(&k->thread, NULL, work, k) == 0)
+		return k;
+	free(k);
+	return NULL;
+}
+
+void keeper_stop(struct keeper *k)
+{
+	if (!k)
+		return;
+	atomic_store(&k->stopping, true);
+	pthread_mutex_lock(&k->lock);
+	pthread_cond_broadcast(&k->changed);
+	pthread_mutex_unlock(&k->lock);
+	pthread_join(k->thread, NULL);
+	pthread_mutex_destroy(&k->working);
+	pthread_mutex_destroy(&k->lock);
+	pthread_cond_destroy(&k->changed);
+	free(k);
+}
+
+void keeper_wake(struct keeper *k)
+{
+	pthread_mutex_lock(&k->lock);
+	k->woken = true;
+	pthread_cond_broadcast(&k->changed);
+	pthread_mutex_unlock(&k->lock);
+}
+
+int keeper_wait(struct keeper *k, struct err *e)
+{
+	int rc = 0;
+	pthread_mutex_lock(&k->lock);
+	while (tables_count(k->disk->tables) >= TABLES_MAX && rc == 0) {
+		k->woken = true;
+		k->rc = 0;
+		pthread_cond_broadcast(&k->changed);
+		pthread_cond_wait(&k->changed, &k->lock);
+		rc = k->rc;
+	}
+	if (rc < 0 && e)
+		*e = k->error;
+	pthread_mutex_unlock(&k->lock);
+	return rc;
+}
+
+static bool is_small(struct disk *d, const struct table *t)
+{
+	struct buffer note = BUFFER_INIT;
+	uint8_t key[TABLE_KEY];
+	disk_table_key(table_number(t), key);
+	int rc = rocks_get(d->rocks, bytes_of(key, sizeof(key)), &note, NULL);
+	bool small = rc == 1 && note.n == TABLE_NOTE && note.p[TABLE_NOTE - 1] >= TABLE_LEVEL_SMALL;
+	buffer_release(&note);
+	return small;
+}
+
+int keeper_compact(struct keeper *k, struct err *e)
+{
+	struct disk *d = k->disk;
+	pthread_mutex_lock(&k->working);
+	int rc = atomic_load(&d->fresh_rows) ? settle_fresh(k, e) : 0;
+	struct table_set *set = tables_hold(d->tables);
+	struct table **tables = xcalloc(set->n + 1, sizeof(struct table *));
+	for (size_t i = 0; i < set->n; i++)
+		tables[i] = live_table(set->live[i]);
+	if (rc == 0 && set->n && !(set->n == 1 && is_small(d, tables[0])))
+		rc = merge_tables(k, tables, set->n, TABLE_LEVEL_SMALL, e);
+	free(tables);
+	tables_release(d->tables, set);
+	if (rc == 0)
+		rc = rocks_compact(d->rocks, e);
+	pthread_mutex_unlock(&k->working);
+	return rc;
+}

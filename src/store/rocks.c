@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* RocksDB through its C API. */
+#include "store/rocks.h"
+
+#include <rocksdb/c.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/value.h"
+
+enum {
+	BLOCK_OCTETS = 16 << 10,
+	WRITE_BUFFER = 32 << 20,
+	OPEN_FILES = 256,
+	READ_TRIES = 20, /* a reader beside a compacting writer may find a file gone, and looks again */
+};
+
+struct rocks {
+	char *dir;
+	rocksdb_t *db;
+	rocksdb_options_t *options; /* owns the merge operator */
+	rocksdb_block_based_table_options_t *table;
+	rocksdb_cache_t *cache;
+	rocksdb_writeoptions_t *sync_write;
+	rocksdb_readoptions_t *read;
+};
+
+struct rocks_cursor {
+	struct source source; /* first */
+	struct rocks *rocks;  /* borrowed */
+	rocksdb_readoptions_t *read;
+	rocksdb_iterator_t *it;
+	struct buffer prefix;
+	struct buffer key; /* scratch of seeks */
+};
+
+/* --- errors --- */
+
+/* Takes RocksDB's message (and frees it) apart into one of our codes. */
+static int rocks_error(char *message, const char *path, struct err *e)
+{
+	static const struct {
+		const char *part;
+		int code;
+	} known[] = {
+		{"No space left", ERR_FULL},       {"Disk quota exceeded", ERR_FULL},
+		{"Permission denied", ERR_DENIED}, {"Read-only file system", ERR_DENIED},
+		{"lock ", ERR_BUSY},               {"Corruption", ERR_CORRUPT},
+		{"does not exist", ERR_NOTFOUND},  {"No such file", ERR_NOTFOUND},
+		{"Invalid argument", ERR_CORRUPT},
+	};
+	int code = ERR_IO;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strstr(message, known[i].part)) {
+			code = known[i].code;
+			break;
+		}
+	}
+	if (code == ERR_BUSY)
+		err_set(e, code, "%s: the store is held by another process", path);
+	else
+		err_set(e, code, "%s: %s", path, message);
+	rocksdb_free(message);
+	return code;
+}
+
+/* --- merging --- */
+
+static char *merged(const char *existing, size_t existing_n, const char *const *operands,
+                    const size_t *sizes, int n, unsigned char *success, size_t *ret_n)
+{
+	struct value sum = {0}, more;
+	bool any = existing != NULL;
+	*success = 0;
+	if (any && value_decode(bytes_of(existing, existing_n), &sum) != 0)
+		return NULL;
+	for (int i = 0; i < n; i++) {
+		if (value_decode(bytes_of(operands[i], sizes[i]), &more) != 0)
+			return NULL;
+		if (any)
+			value_merge(&sum, &more);
+		else
+			sum = more;
+		any = true;
+	}
+	struct buffer out = BUFFER_INIT;
+	value_encode(&sum, &out);
+	*success = 1;
+	*ret_n = out.n;
+	return (char *)out.p;
+}
+
+static char *full_merge(void *state, const char *key, size_t key_n, const char *existing,
+                        size_t existing_n, const char *const *operands, const size_t *sizes, int n,
+                        unsigned char *success, size_t *ret_n)
+{
+	(void)state, (void)key, (void)key_n;
+	return merged(existing, existing_n, operands, sizes, n, success, ret_n);
+}
+
+static char *partial_merge(void *state, const char *key, size_t key_n, const char *const *operands,
+                           const size_t *sizes, int n, unsigned char *success, size_t *ret_n)
+{
+	(void)state, (void)key, (void)key_n;
+	return merged(NULL, 0, operands, sizes, n, success, ret_n);
+}
+
+static void merge_free(void *state, const char *value, size_t n)
+{
+	(void)state, (void)n;
+	free((void *)(uintptr_t)value);
+}
+
+static void merge_destroy(void *state)
+{
+	(void)state;
+}
+
+static const char *merge_name(void *state)
+{
+	(void)state;
+	return "dribble.seen.1";
+}
+
+/* --- opening --- */
+
+static void set_options(struct rocks *r, bool read_only, size_t memory, unsigned threads)
+{
+	r->options = rocksdb_options_create();
+	r->table = rocksdb_block_based_options_create();
+	r->cache = rocksdb_cache_create_lru(memory);
+	rocksdb_options_increase_parallelism(r->options, threads > 2 ? (int)threads : 2);
+	rocksdb_options_set_create_if_missing(r->options, 1);
+	rocksdb_options_set_merge_operator(
+		r->options, rocksdb_mergeoperator_create(NULL, merge_destroy, full_merge,
+	                                                 partial_merge, merge_free, merge_name));
+	rocksdb_options_set_compression(r->options, rocksdb_zstd_compression);
+	rocksdb_options_set_level_compaction_dynamic_level_bytes(r->options, 1);
+	rocksdb_options_set_write_buffer_size(r->options, WRITE_BUFFER);
+	rocksdb_options_set_max_write_buffer_number(r->options, 3);
+	rocksdb_options_set_max_open_files(r->options, read_only ? -1 : OPEN_FILES);
+	rocksdb_options_set_max_total_wal_size(r->options, 4ull * WRITE_BUFFER);
+	rocksdb_options_set_bytes_per_sync(r->options, 1 << 20);
+	rocksdb_options_set_paranoid_checks(r->options, 1);
+	/* An incomplete last record is what a crash leaves; anything else is damage and must be told. */
+	rocksdb_options_set_wal_recovery_mode(r->options, 0);
+	rocksdb_options_set_info_log_level(r->options, 2);
+	rocksdb_options_set_keep_log_file_num(r->options, 4);
+	rocksdb_options_set_max_log_file_size(r->options, 8 << 20);
+	rocksdb_block_based_options_set_block_size(r->table, BLOCK_OCTETS);
+	rocksdb_block_based_options_set_block_cache(r->table, r->cache);
+	rocksdb_block_based_options_set_format_version(r->table, 5);
+	rocksdb_options_set_block_based_table_factory(r->options, r->table);
+	r->sync_write = rocksdb_writeoptions_create();
+	rocksdb_writeoptions_set_sync(r->sync_write, 1);
+	r->read = rocksdb_readoptions_create();
+}
+
+int rocks_open(const char *dir, bool read_only, size_t memory, unsigned threads, struct rocks **ret, struct err *e)
+{
+	struct rocks *r = xcalloc(1, sizeof(*r));
+	char *message = NULL;
+	r->dir = xstrdup(dir);
+	set_options(r, read_only, memory, threads);
+	if (!read_only) {
+		r->db = rocksdb_open(r->options, dir, &message);
+	} else {
+		for (int i = 0; i < READ_TRIES; i++) {
+			if (message)
+				rocksdb_free(message);
+			message = NULL;
+			r->db = rocksdb_open_for_read_only(r->options, dir, 0, &message);
+			if (!message || !strstr(message, "No such file"))
+				break;
+		}
+	}
+	if (message) {
+		r->db = NULL;
+		int rc = rocks_error(message, dir, e);
+		rocks_close(r);
+		return rc;
+	}
+	*ret = r;
+	return 0;
+}
+
+void rocks_close(struct rocks *r)
+{
+	if (!r)
+		return;
+	if (r->db)
+		rocksdb_close(r->db);
+	rocksdb_readoptions_destroy(r->read);
+	rocksdb_writeoptions_destroy(r->sync_write);
+	rocksdb_options_destroy(r->options);
+	rocksdb_block_based_options_destroy(r->table);
+	rocksdb_cache_destroy(r->cache);
+	free(r->dir);
+	free(r);
+}
+
+int rocks_get(struct rocks *r, struct bytes key, struct buffer *ret, struct err *e)
+{
+	char *message = NULL;
+	size_t n = 0;
+	char *found = rocksdb_get(r->db, r->read, (const char *)key.p, key.n, &n, &message);
+	if (message)
+		return rocks_error(message, r->dir, e);
+	buffer_clear(ret);
+	if (!found)
+		return 0;
+	buffer_put(ret, found, n);
+	rocksdb_free(found);
+	return 1;
+}
+
+/* --- batches: RocksDB's own, under our name --- */
+
+static rocksdb_writebatch_t *batch_of(struct rocks_batch *b)
+{
+	return (rocksdb_writebatch_t *)b;
+}
+
+struct rocks_batch *rocks_batch_new(void)
+{
+	return (struct rocks_batch *)rocksdb_writebatch_create();
+}
+
+void rocks_batch_put(struct rocks_batch *b, struct bytes key, struct bytes value)
+{
+	rocksdb_writebatch_put(batch_of(b), (const char *)key.p, key.n, (const char *)value.p, value.n);
+}
+
+void rocks_batch_merge(struct rocks_batch *b, struct bytes key, struct bytes value)
+{
+	rocksdb_writebatch_merge(batch_of(b), (const char *)key.p, key.n, (const char *)value.p, value.n);
+}
+
+void rocks_batch_delete(struct rocks_batch *b, struct bytes key)
+{
+	rocksdb_writebatch_delete(batch_of(b), (const char *)key.p, key.n);
+}
+
+void rocks_batch_delete_range(struct rocks_batch *b, struct bytes from, struct bytes to)
+{
+	rocksdb_writebatch_delete_range(batch_of(b), (const char *)from.p, from.n, (const char *)to.p, to.n);
+}
+
+void rocks_batch_free(struct rocks_batch *b)
+{
+	if (b)
+		rocksdb_writebatch_destroy(batch_of(b));
+}
+
+int rocks_write(struct rocks *r, struct rocks_batch *b, struct err *e)
+{
+	char *message = NULL;
+	rocksdb_write(r->db, r->sync_write, batch_of(b), &message);
+	return message ? rocks_error(message, r->dir, e) : 0;
+}
+
+/* --- reading --- */
+
+struct rocks_snapshot *rocks_snapshot_take(struct rocks *r)
+{
+	return (struct rocks_snapshot *)(uintptr_t)rocksdb_create_snapshot(r->db);
+}
+
+void rocks_snapshot_drop(struct rocks *r, struct rocks_snapshot *s)
+{
+	if (s)
+		rocksdb_release_snapshot(r->db, (const rocksdb_snapshot_t *)s);
+}
+
+static int cursor_row(struct rocks_cursor *c, struct err *e)
+{
+	if (!rocksdb_iter_valid(c->it)) {
+		char *message = NULL;
+		rocksdb_iter_get_error(c->it, &message);
+		return message ? rocks_error(message, c->rocks->dir, e) : 0;
+	}
+	struct bytes key;
+	key.p = (const uint8_t *)rocksdb_iter_key(c->it, &key.n);
+	if (!bytes_has_prefix(key, buffer_bytes(&c->prefix)))
+		return 0;
+	c->source.key = bytes_of(key.p + c->prefix.n, key.n - c->prefix.n);
+	c->source.value.p = (const uint8_t *)rocksdb_iter_value(c->it, &c->source.value.n);
+	return 1;
+}
+
+static int cursor_seek(struct source *s, struct bytes at, struct err *e)
+{
+	struct rocks_cursor *c = (struct rocks_cursor *)s;
+	buffer_clear(&c->key);
+	buffer_put_bytes(&c->key, buffer_bytes(&c->prefix));
+	buffer_put_bytes(&c->key, at);
+	rocksdb_iter_seek(c->it, (const char *)c->key.p, c->key.n);
+	return cursor_row(c, e);
+}
+
+static int cursor_next(struct source *s, struct err *e)
+{
+	struct rocks_cursor *c = (struct rocks_cursor *)s;
+	if (rocksdb_iter_valid(c->it))
+		rocksdb_iter_next(c->it);
+	return cursor_row(c, e);
+}
+
+struct rocks_cursor *rocks_cursor_new(struct rocks *r, const struct rocks_snapshot *s, struct bytes prefix)
+{
+	struct rocks_cursor *c = xcalloc(1, sizeof(*c));
+	c->source = (struct source){.seek = cursor_seek, .next = cursor_next};
+	c->rocks = r;
+	buffer_put_bytes(&c->prefix, prefix);
+	c->read = rocksdb_readoptions_create();
+	if (s)
+		rocksdb_readoptions_set_snapshot(c->read, (const rocksdb_snapshot_t *)s);
+	c->it = rocksdb_create_iterator(r->db, c->read);
+	return c;
+}
+
+struct source *rocks_cursor_source(struct rocks_cursor *c)
+{
+	return &c->source;
+}
+
+void rocks_cursor_free(struct rocks_cursor *c)
+{
+	if (!c)
+		return;
+	rocksdb_iter_destroy(c->it);
+	rocksdb_readoptions_destroy(c->read);
+	buffer_release(&c->prefix);
+	buffer_release(&c->key);
+	free(c);
+}
+
+/* --- the rest --- */
+
+static uint64_t property(rocksdb_t *db, const char *name)
+{
+	uint64_t v = 0;
+	return rocksdb_property_int(db, name, &v) == 0 ? v : 0;
+}
+
+void rocks_figures(struct rocks *r, struct rocks_figures *ret)
+{
+	ret->rows = property(r->db, "rocksdb.estimate-num-keys");
+	ret->disk_octets = property(r->db, "rocksdb.total-sst-files-size");
+	ret->memory_octets = property(r->db, "rocksdb.block-cache-usage") +
+	                     property(r->db, "rocksdb.cur-size-all-mem-tables") +
+	                     property(r->db, "rocksdb.estimate-table-readers-mem");
+}
+
+int rocks_compact(struct rocks *r, struct err *e)
+{
+	char *message = NULL;
+	rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
+	rocksdb_flush(r->db, flush, &message);
+	rocksdb_flushoptions_destroy(flush);
+	if (message)
+		return rocks_error(message, r->dir, e);
+	rocksdb_compactoptions_t *opt = rocksdb_compactoptions_create();
+	rocksdb_compactoptions_set_bottommost_level_compaction(opt, 2); /* force */
+	rocksdb_compact_range_opt(r->db, opt, NULL, 0, NULL, 0);
+	rocksdb_compactoptions_destroy(opt);
+	return 0;
+}
+
+int rocks_verify(struct rocks *r, struct err *e)
+{
+	rocksdb_readoptions_t *opt = rocksdb_readoptions_create();
+	rocksdb_readoptions_set_verify_checksums(opt, 1);
+	rocksdb_readoptions_set_fill_cache(opt, 0);
+	rocksdb_iterator_t *it = rocksdb_create_iterator(r->db, opt);
+	for (rocksdb_iter_seek_to_first(it); rocksdb_iter_valid(it); rocksdb_iter_next(it))
+		;
+	char *message = NULL;
+	rocksdb_iter_get_error(it, &message);
+	rocksdb_iter_destroy(it);
+	rocksdb_readoptions_destroy(opt);
+	return message ? rocks_error(message, r->dir, e) : 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the embedded store uses of RocksDB: atomic, durable batches of small changes, and reading them back in order.
+ * rocks.c is the only file that includes it. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/buffer.h"
+#include "base/err.h"
+#include "store/merger.h"
+
+struct rocks;
+struct rocks_batch;
+struct rocks_snapshot;
+struct rocks_cursor;
+
+/* Opens, and unless read_only makes, the database in a directory. Errors as store_open's. */
+int rocks_open(const char *dir, bool read_only, size_t memory, unsigned threads, struct rocks **ret, struct err *e);
+void rocks_close(struct rocks *r);
+
+/* 1: found, and in ret; 0: not there. */
+int rocks_get(struct rocks *r, struct bytes key, struct buffer *ret, struct err *e);
+
+struct rocks_batch *rocks_batch_new(void);
+void rocks_batch_put(struct rocks_batch *b, struct bytes key, struct bytes value);
+/* value is merged with what is there (store/value.h). */
+void rocks_batch_merge(struct rocks_batch *b, struct bytes key, struct bytes value);
+void rocks_batch_delete(struct rocks_batch *b, struct bytes key);
+/* Keys in [from, to). */
+void rocks_batch_delete_range(struct rocks_batch *b, struct bytes from, struct bytes to);
+void rocks_batch_free(struct rocks_batch *b);
+/* All or nothing, and durable when it returns 0. */
+int rocks_write(struct rocks *r, struct rocks_batch *b, struct err *e);
+
+struct rocks_snapshot *rocks_snapshot_take(struct rocks *r);
+void rocks_snapshot_drop(struct rocks *r, struct rocks_snapshot *s);
+
+/* The rows whose keys begin with a prefix, as a source of keys without it. snapshot NULL: as of now. */
+struct rocks_cursor *rocks_cursor_new(struct rocks *r, const struct rocks_snapshot *s, struct bytes prefix);
+struct source *rocks_cursor_source(struct rocks_cursor *c);
+void rocks_cursor_free(struct rocks_cursor *c);
+
+struct rocks_figures {
+	uint64_t rows, disk_octets, memory_octets;
+};
+void rocks_figures(struct rocks *r, struct rocks_figures *ret);
+
+/* Writes what is in memory to files, and drops what is deleted. */
+int rocks_compact(struct rocks *r, struct err *e);
+/* Reads everything and compares it with its checksums. */
+int rocks_verify(struct rocks *r, struct err *e);

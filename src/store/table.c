@@ -1,0 +1,705 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Writing and reading a file of segments. */
+#include "store/table.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/varint.h"
+
+#define MAGIC "dribtabl"
+
+enum {
+	MAGIC_LEN = 8,
+	FORMAT = 1,
+	HEAD_LEN = 16,     /* magic, format, zeros */
+	FOOT_LEN = 80,     /* struct foot as octets */
+	SUM_LEN = 4,       /* behind each block */
+	WRITE_OCTETS = 1 << 20,
+	BLOCK_MAX = 2 << 20, /* no block is larger: more is damage */
+	DICTIONARY_MAX = 4 << 20,
+	SAMPLE_OCTETS = 9000, /* of text that a segment gives, roughly */
+};
+
+/* Where a block is. */
+struct place {
+	uint64_t offset;
+	uint64_t octets; /* without the checksum */
+};
+
+/* The last octets of the file: eight numbers, little-endian, a checksum of them and the magic. */
+struct foot {
+	struct place root, dictionary;
+	uint64_t levels; /* of the index: 1 when the root points at rows */
+	uint64_t rows, segments;
+	uint64_t format;
+};
+
+static uint32_t sum_of(struct bytes b, uint64_t offset)
+{
+	return (uint32_t)XXH3_64bits_withSeed(b.p, b.n, offset); /* the offset: a block in another's place is found, too */
+}
+
+static void put_le(struct buffer *out, uint64_t v, int octets)
+{
+	uint64_t le = htole64(v);
+	buffer_put(out, &le, (size_t)octets);
+}
+
+static uint64_t get_le(const uint8_t *p, int octets)
+{
+	uint64_t le = 0;
+	memcpy(&le, p, (size_t)octets);
+	return le64toh(le);
+}
+
+/* --- writing --- */
+
+struct table_writer {
+	char *path;
+	int fd;
+	bool finished;
+	struct packer *packer;
+	struct packer *index_packer;
+	struct buffer pending; /* octets on their way to the file */
+	uint64_t offset;       /* of the end of pending in the file */
+	struct segment_builder *rows;
+	struct segment_builder *index[TABLE_DEPTH_MAX];
+	struct buffer separator; /* scratch */
+	struct buffer last;      /* the last key of the segment before */
+	struct place held;       /* the segment before, whose index entry waits for the key that follows */
+	uint64_t held_rows;
+	bool holding;
+	struct foot foot;
+};
+
+static int flush(struct table_writer *w, struct err *e)
+{
+	size_t at = 0;
+	while (at < w->pending.n) {
+		ssize_t n = write(w->fd, w->pending.p + at, w->pending.n - at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return err_sys(e, n < 0 ? errno : ENOSPC, "%s", w->path);
+		at += (size_t)n;
+	}
+	buffer_clear(&w->pending);
+	return 0;
+}
+
+/* The octets from start on of pending are a block: closes it. */
+static struct place end_block(struct table_writer *w, size_t start)
+{
+	struct place place = {w->offset, w->pending.n - start};
+	put_le(&w->pending, sum_of(bytes_of(w->pending.p + start, (size_t)place.octets), place.offset), SUM_LEN);
+	w->offset += place.octets + SUM_LEN;
+	return place;
+}
+
+int table_writer_open(const char *path, int level, struct bytes dictionary, struct table_writer **ret, struct err *e)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return err_sys(e, errno, "%s", path);
+	struct table_writer *w = xcalloc(1, sizeof(*w));
+	w->path = xstrdup(path);
+	w->fd = fd;
+	w->packer = packer_new(level);
+	w->index_packer = packer_new(level);
+	w->rows = segment_builder_new();
+	buffer_put(&w->pending, MAGIC, MAGIC_LEN);
+	put_le(&w->pending, FORMAT, 8);
+	w->offset = HEAD_LEN;
+	if (dictionary.n) {
+		packer_use(w->packer, dictionary);
+		size_t start = w->pending.n;
+		buffer_put_bytes(&w->pending, dictionary);
+		w->foot.dictionary = end_block(w, start);
+	}
+	*ret = w;
+	return 0;
+}
+
+/* The shortest key that is >= a and < b, given a < b; b empty: a itself. */
+static void put_separator(struct buffer *out, struct bytes a, struct bytes b)
+{
+	buffer_clear(out);
+	size_t i = 0;
+	while (i < a.n && i < b.n && a.p[i] == b.p[i])
+		i++;
+	if (i < a.n && i < b.n && a.p[i] + 1 < b.p[i]) {
+		buffer_put(out, a.p, i);
+		buffer_put_byte(out, a.p[i] + 1);
+	} else if (i < b.n && i + 1 < a.n && a.p[i] < b.p[i]) {
+		/* Nothing lies between at this octet: the first one behind it that can grow. */
+		size_t j = i + 1;
+		while (j < a.n && a.p[j] == 0xff)
+			j++;
+		buffer_put(out, a.p, j < a.n ? j + 1 : j);
+		if (j + 1 < a.n)
+			out->p[j]++;
+	} else {
+		buffer_put_bytes(out, a);
+	}
+}
+
+static int index_add(struct table_writer *w, int level, struct bytes key, const struct place *place, uint64_t rows,
+                     struct err *e);
+
+static int end_index(struct table_writer *w, int level, struct err *e)
+{
+	struct segment_builder *b = w->index[level];
+	struct buffer key = BUFFER_INIT;
+	buffer_put_bytes(&key, segment_last_key(b));
+	size_t start = w->pending.n;
+	segment_encode(b, w->index_packer, &w->pending, NULL);
+	struct place place = end_block(w, start);
+	int rc = index_add(w, level + 1, buffer_bytes(&key), &place, 0, e);
+	buffer_release(&key);
+	return rc;
+}
+
+static int index_add(struct table_writer *w, int level, struct bytes key, const struct place *place, uint64_t rows,
+                     struct err *e)
+{
+	uint8_t value[3 * VARINT_MAX];
+	if (level == TABLE_DEPTH_MAX - 1)
+		return err_set(e, ERR_LIMIT, "%s: the table would be too large", w->path);
+	if (!w->index[level])
+		w->index[level] = segment_builder_new();
+	size_t n = varint_put(value, place->offset);
+	n += varint_put(value + n, place->octets);
+	n += varint_put(value + n, rows);
+	segment_add(w->index[level], key, bytes_of(value, n));
+	return segment_is_full(w->index[level]) ? end_index(w, level, e) : 0;
+}
+
+/* The index entry of the segment before, now that the key behind it is known. */
+static int index_held(struct table_writer *w, struct bytes next, struct err *e)
+{
+	if (!w->holding)
+		return 0;
+	w->holding = false;
+	put_separator(&w->separator, buffer_bytes(&w->last), next);
+	return index_add(w, 0, buffer_bytes(&w->separator), &w->held, w->held_rows, e);
+}
+
+static int end_segment(struct table_writer *w, struct err *e)
+{
+	size_t start = w->pending.n;
+	buffer_clear(&w->last);
+	buffer_put_bytes(&w->last, segment_last_key(w->rows));
+	w->held_rows = segment_builder_rows(w->rows);
+	segment_encode(w->rows, w->packer, &w->pending, NULL);
+	w->held = end_block(w, start);
+	w->holding = true;
+	w->foot.segments++;
+	return w->pending.n >= WRITE_OCTETS ? flush(w, e) : 0;
+}
+
+int table_writer_add(struct table_writer *w, struct bytes key, struct bytes value, struct err *e)
+{
+	if (key.n > SEGMENT_KEY_MAX || value.n > SEGMENT_VALUE_MAX)
+		return err_set(e, ERR_LIMIT, "%s: a row of %zu octets is too large", w->path, key.n + value.n);
+	int rc = index_held(w, key, e);
+	if (rc < 0)
+		return rc;
+	segment_add(w->rows, key, value);
+	w->foot.rows++;
+	return segment_is_full(w->rows) ? end_segment(w, e) : 0;
+}
+
+uint64_t table_writer_rows(const struct table_writer *w)
+{
+	return w->foot.rows;
+}
+
+/* Ends every level of the index; the one that stands alone at the top is the root. */
+static int end_tree(struct table_writer *w, struct err *e)
+{
+	static const struct bytes none;
+	int rc = 0;
+	if (segment_builder_rows(w->rows))
+		rc = end_segment(w, e);
+	if (rc == 0)
+		rc = index_held(w, none, e);
+	for (int level = 0; level < TABLE_DEPTH_MAX && w->index[level] && rc == 0; level++) {
+		bool top = level + 1 == TABLE_DEPTH_MAX || !w->index[level + 1];
+		if (!segment_builder_rows(w->index[level]))
+			continue;
+		if (!top) {
+			rc = end_index(w, level, e);
+			continue;
+		}
+		size_t start = w->pending.n;
+		segment_encode(w->index[level], w->index_packer, &w->pending, NULL);
+		w->foot.root = end_block(w, start);
+		w->foot.levels = (uint64_t)level + 1;
+	}
+	return rc;
+}
+
+static void put_foot(struct buffer *out, const struct foot *foot)
+{
+	size_t start = out->n;
+	const uint64_t numbers[] = {foot->root.offset, foot->root.octets, foot->dictionary.offset,
+	                            foot->dictionary.octets, foot->levels, foot->rows, foot->segments, FORMAT};
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		put_le(out, numbers[i], 8);
+	put_le(out, XXH3_64bits(out->p + start, out->n - start), 8);
+	buffer_put(out, MAGIC, MAGIC_LEN);
+}
+
+int table_writer_finish(struct table_writer *w, struct err *e)
+{
+	int rc = end_tree(w, e);
+	if (rc < 0)
+		return rc;
+	put_foot(&w->pending, &w->foot);
+	rc = flush(w, e);
+	if (rc < 0)
+		return rc;
+	if (fsync(w->fd) != 0)
+		return err_sys(e, errno, "%s", w->path);
+	int fd = w->fd;
+	w->fd = -1;
+	if (close(fd) != 0)
+		return err_sys(e, errno, "%s", w->path);
+	w->finished = true;
+	return 0;
+}
+
+void table_writer_free(struct table_writer *w)
+{
+	if (!w)
+		return;
+	if (w->fd >= 0)
+		close(w->fd);
+	if (!w->finished)
+		unlink(w->path);
+	packer_free(w->packer);
+	packer_free(w->index_packer);
+	segment_builder_free(w->rows);
+	for (int i = 0; i < TABLE_DEPTH_MAX; i++)
+		segment_builder_free(w->index[i]);
+	buffer_release(&w->pending);
+	buffer_release(&w->separator);
+	buffer_release(&w->last);
+	free(w->path);
+	free(w);
+}
+
+/* --- reading --- */
+
+/* What reading a block needs; a few are kept for those that come. */
+struct tool {
+	struct unpacker *unpacker;
+	struct buffer octets;
+	struct tool *next;
+};
+
+struct table {
+	char *path;
+	int fd;
+	uint64_t number, octets;
+	struct foot foot;
+	struct segment *root;
+	struct buffer dictionary_octets;
+	struct dictionary *dictionary;
+	struct cache *cache; /* borrowed */
+	pthread_mutex_t lock; /* guards tools */
+	struct tool *tools;
+};
+
+static struct tool *tool_take(struct table *t)
+{
+	pthread_mutex_lock(&t->lock);
+	struct tool *tool = t->tools;
+	if (tool)
+		t->tools = tool->next;
+	pthread_mutex_unlock(&t->lock);
+	if (!tool) {
+		tool = xcalloc(1, sizeof(*tool));
+		tool->unpacker = unpacker_new();
+	}
+	return tool;
+}
+
+static void tool_give(struct table *t, struct tool *tool)
+{
+	pthread_mutex_lock(&t->lock);
+	tool->next = t->tools;
+	t->tools = tool;
+	pthread_mutex_unlock(&t->lock);
+}
+
+static int read_fully(const struct table *t, uint64_t offset, uint8_t *to, size_t n, struct err *e)
+{
+	while (n) {
+		ssize_t got = pread(t->fd, to, n, (off_t)offset);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_sys(e, errno, "%s", t->path);
+		if (got == 0)
+			return err_set(e, ERR_CORRUPT, "%s: the file is shorter than it was", t->path);
+		to += got;
+		offset += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return 0;
+}
+
+/* Reads a block and compares it with its checksum. */
+static int read_block(const struct table *t, const struct place *place, size_t max, struct buffer *out, struct err *e)
+{
+	buffer_clear(out);
+	if (place->octets > max || place->offset < HEAD_LEN ||
+	    place->offset > t->octets - FOOT_LEN || place->octets + SUM_LEN > t->octets - FOOT_LEN - place->offset)
+		return err_set(e, ERR_CORRUPT, "%s: a block lies outside the file", t->path);
+	size_t n = (size_t)place->octets;
+	int rc = read_fully(t, place->offset, buffer_reserve(out, n + SUM_LEN), n + SUM_LEN, e);
+	if (rc < 0)
+		return rc;
+	if (get_le(out->p + n, SUM_LEN) != sum_of(bytes_of(out->p, n), place->offset))
+		return err_set(e, ERR_CORRUPT, "%s: the block at octet %llu does not match its checksum", t->path,
+		               (unsigned long long)place->offset);
+	out->n = n;
+	return 0;
+}
+
+static int read_segment(struct table *t, const struct place *place, struct segment **ret, struct err *e)
+{
+	struct tool *tool = tool_take(t);
+	int rc = read_block(t, place, BLOCK_MAX, &tool->octets, e);
+	if (rc == 0) {
+		rc = segment_decode(buffer_bytes(&tool->octets), tool->unpacker, t->dictionary, ret);
+		if (rc < 0)
+			err_set(e, rc, "%s: the segment at octet %llu does not decode", t->path,
+			        (unsigned long long)place->offset);
+	}
+	tool_give(t, tool);
+	return rc;
+}
+
+static int read_foot(struct table *t, struct err *e)
+{
+	uint8_t head[HEAD_LEN], foot[FOOT_LEN];
+	uint64_t number[8];
+	if (t->octets < HEAD_LEN + FOOT_LEN)
+		return err_set(e, ERR_CORRUPT, "%s: too short to be a table", t->path);
+	int rc = read_fully(t, 0, head, sizeof(head), e);
+	if (rc == 0)
+		rc = read_fully(t, t->octets - FOOT_LEN, foot, sizeof(foot), e);
+	if (rc < 0)
+		return rc;
+	if (memcmp(head, MAGIC, MAGIC_LEN) != 0 || memcmp(foot + FOOT_LEN - MAGIC_LEN, MAGIC, MAGIC_LEN) != 0 ||
+	    get_le(foot + sizeof(number), 8) != XXH3_64bits(foot, sizeof(number)))
+		return err_set(e, ERR_CORRUPT, "%s: not a table, or damaged", t->path);
+	for (int i = 0; i < 8; i++)
+		number[i] = get_le(foot + 8 * i, 8);
+	if (number[7] != FORMAT || get_le(head + MAGIC_LEN, 8) != FORMAT)
+		return err_set(e, ERR_VERSION, "%s: a table of format %llu, this program knows %d", t->path,
+		               (unsigned long long)number[7], FORMAT);
+	t->foot = (struct foot){
+		{number[0], number[1]}, {number[2], number[3]}, number[4], number[5], number[6], number[7]};
+	if (t->foot.levels + 1 > TABLE_DEPTH_MAX || !t->foot.levels != !t->foot.rows)
+		return err_set(e, ERR_CORRUPT, "%s: damaged", t->path);
+	return 0;
+}
+
+int table_open(const char *path, uint64_t number, struct cache *cache, struct table **ret, struct err *e)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, errno, "%s", path);
+	struct table *t = xcalloc(1, sizeof(*t));
+	t->path = xstrdup(path);
+	t->fd = fd;
+	t->number = number;
+	t->cache = cache;
+	pthread_mutex_init(&t->lock, NULL);
+	int rc = fstat(fd, &st) == 0 ? 0 : err_sys(e, errno, "%s", path);
+	if (rc == 0) {
+		t->octets = (uint64_t)st.st_size;
+		rc = read_foot(t, e);
+	}
+	if (rc == 0 && t->foot.dictionary.octets) {
+		rc = read_block(t, &t->foot.dictionary, DICTIONARY_MAX, &t->dictionary_octets, e);
+		if (rc == 0)
+			t->dictionary = dictionary_new(buffer_bytes(&t->dictionary_octets));
+	}
+	if (rc == 0 && t->foot.levels)
+		rc = read_segment(t, &t->foot.root, &t->root, e);
+	if (rc < 0) {
+		table_close(t);
+		return rc;
+	}
+	*ret = t;
+	return 0;
+}
+
+void table_close(struct table *t)
+{
+	if (!t)
+		return;
+	while (t->tools) {
+		struct tool *tool = t->tools;
+		t->tools = tool->next;
+		unpacker_free(tool->unpacker);
+		buffer_release(&tool->octets);
+		free(tool);
+	}
+	pthread_mutex_destroy(&t->lock);
+	dictionary_free(t->dictionary);
+	buffer_release(&t->dictionary_octets);
+	free(t->root);
+	close(t->fd);
+	free(t->path);
+	free(t);
+}
+
+uint64_t table_number(const struct table *t)
+{
+	return t->number;
+}
+
+uint64_t table_rows(const struct table *t)
+{
+	return t->foot.rows;
+}
+
+uint64_t table_octets(const struct table *t)
+{
+	return t->octets;
+}
+
+struct bytes table_dictionary(const struct table *t)
+{
+	return buffer_bytes(&t->dictionary_octets);
+}
+
+/* --- a place --- */
+
+static int get_place(const struct table *t, const struct table_level *l, struct place *ret, struct err *e)
+{
+	struct bytes value = segment_value(l->segment, l->at);
+	const uint8_t *end = value.p + value.n;
+	size_t n = varint_get(value.p, end, &ret->offset);
+	size_t m = n ? varint_get(value.p + n, end, &ret->octets) : 0;
+	return m ? 0 : err_set(e, ERR_CORRUPT, "%s: an index entry does not decode", t->path);
+}
+
+static void let_go(struct table_cursor *c, int depth)
+{
+	while (c->depth > depth) {
+		struct table_level *l = &c->level[--c->depth];
+		if (l->held)
+			cache_release(c->table->cache, l->held);
+		l->held = NULL;
+	}
+}
+
+void table_cursor_end(struct table_cursor *c)
+{
+	if (c->table)
+		let_go(c, 0);
+}
+
+/* Loads the level below the last one loaded, where that points. fill: the cache may keep it. */
+static int descend(struct table_cursor *c, bool fill, struct err *e)
+{
+	struct table *t = c->table;
+	struct table_level *below = &c->level[c->depth];
+	struct place place;
+	int rc = get_place(t, below - 1, &place, e);
+	if (rc < 0)
+		return rc;
+	below->held = c->pass ? NULL : cache_get(t->cache, t->number, place.offset);
+	if (!below->held) {
+		struct segment *segment;
+		rc = read_segment(t, &place, &segment, e);
+		if (rc < 0)
+			return rc;
+		below->held = fill ? cache_put(t->cache, t->number, place.offset, segment) : cache_pass(segment);
+	}
+	below->segment = cached_segment(below->held);
+	below->at = 0;
+	c->depth++;
+	return 0;
+}
+
+/* From a level that may have run out: up to one that has more, and down to the rows again. */
+static int settle(struct table_cursor *c, struct err *e)
+{
+	int leaf = (int)c->table->foot.levels;
+	for (;;) {
+		struct table_level *l = &c->level[c->depth - 1];
+		if (l->at < l->segment->n) {
+			if (c->depth - 1 == leaf)
+				return 1;
+			/* What is come upon by walking is read once, most likely: the cache is for what is sought. */
+			int rc = descend(c, c->depth != leaf && !c->pass, e);
+			if (rc < 0)
+				return rc;
+			continue;
+		}
+		let_go(c, c->depth - 1);
+		if (!c->depth)
+			return 0;
+		c->level[c->depth - 1].at++;
+	}
+}
+
+/* Whether a key lies within a loaded segment, so that looking for it need not begin at the root. */
+static bool is_within(const struct segment *s, struct bytes key)
+{
+	return bytes_cmp(segment_key(s, 0), key) <= 0 && bytes_cmp(key, segment_key(s, s->n - 1)) <= 0;
+}
+
+int table_seek(struct table_cursor *c, struct bytes at, struct err *e)
+{
+	struct table *t = c->table;
+	int leaf = (int)t->foot.levels;
+	if (!t->root)
+		return 0;
+	if (c->depth == leaf + 1 && is_within(c->level[leaf].segment, at)) {
+		c->level[leaf].at = segment_find(c->level[leaf].segment, at);
+		return 1;
+	}
+	let_go(c, 0);
+	c->level[0] = (struct table_level){NULL, t->root, segment_find(t->root, at)};
+	c->depth = 1;
+	while (c->depth <= leaf) {
+		struct table_level *l = &c->level[c->depth - 1];
+		if (l->at == l->segment->n)
+			break;
+		int rc = descend(c, !c->pass, e);
+		if (rc < 0)
+			return rc;
+		l = &c->level[c->depth - 1];
+		l->at = segment_find(l->segment, at);
+	}
+	return settle(c, e);
+}
+
+int table_next(struct table_cursor *c, struct err *e)
+{
+	if (!c->depth)
+		return 0;
+	struct table_level *l = &c->level[c->depth - 1];
+	if (++l->at < l->segment->n)
+		return 1;
+	return settle(c, e);
+}
+
+struct bytes table_key(const struct table_cursor *c)
+{
+	const struct table_level *l = &c->level[c->depth - 1];
+	return segment_key(l->segment, l->at);
+}
+
+struct bytes table_value(const struct table_cursor *c)
+{
+	const struct table_level *l = &c->level[c->depth - 1];
+	return segment_value(l->segment, l->at);
+}
+
+/* --- as a source --- */
+
+static int source_row(struct table_source *s, int rc)
+{
+	if (rc == 1) {
+		s->source.key = table_key(&s->cursor);
+		s->source.value = table_value(&s->cursor);
+	}
+	return rc;
+}
+
+static int source_seek(struct source *source, struct bytes at, struct err *e)
+{
+	struct table_source *s = (struct table_source *)source;
+	return source_row(s, table_seek(&s->cursor, at, e));
+}
+
+static int source_next(struct source *source, struct err *e)
+{
+	struct table_source *s = (struct table_source *)source;
+	return source_row(s, table_next(&s->cursor, e));
+}
+
+void table_source_init(struct table_source *s, struct table *t, bool pass)
+{
+	*s = (struct table_source){.source = {.seek = source_seek, .next = source_next},
+	                           .cursor = {.table = t, .pass = pass}};
+}
+
+/* --- looking at all of it --- */
+
+int table_sample(struct table *t, size_t octets, struct buffer *text, struct buffer *lengths, struct err *e)
+{
+	struct table_cursor c = {.table = t, .pass = true};
+	struct segment_builder *b = segment_builder_new();
+	struct packer *p = packer_new(1);
+	struct buffer packed = BUFFER_INIT;
+	static const struct bytes start;
+	size_t leaf = (size_t)t->foot.levels, all = (size_t)t->foot.segments, want = octets / SAMPLE_OCTETS + 1;
+	uint32_t step = (uint32_t)(all > want ? all / want : 1);
+	int rc = table_seek(&c, start, e);
+	while (rc == 1) {
+		const struct segment *s = c.level[leaf].segment;
+		struct bytes columns;
+		for (uint32_t i = 0; i < s->n; i++)
+			segment_add(b, segment_key(s, i), segment_value(s, i));
+		buffer_clear(&packed);
+		segment_encode(b, p, &packed, &columns);
+		buffer_put_bytes(text, columns);
+		buffer_put(lengths, &columns.n, sizeof(columns.n));
+		let_go(&c, (int)leaf);
+		c.level[leaf - 1].at += step;
+		rc = settle(&c, e);
+	}
+	table_cursor_end(&c);
+	buffer_release(&packed);
+	packer_free(p);
+	segment_builder_free(b);
+	return rc;
+}
+
+int table_verify(struct table *t, struct err *e)
+{
+	struct table_cursor c = {.table = t, .pass = true};
+	struct buffer last = BUFFER_INIT, block = BUFFER_INIT;
+	uint64_t rows = 0;
+	static const struct bytes start;
+	int rc = t->foot.dictionary.octets ? read_block(t, &t->foot.dictionary, DICTIONARY_MAX, &block, e) : 0;
+	if (rc == 0 && t->root)
+		rc = read_block(t, &t->foot.root, BLOCK_MAX, &block, e);
+	if (rc == 0)
+		rc = table_seek(&c, start, e);
+	for (; rc == 1; rc = table_next(&c, e)) {
+		struct bytes key = table_key(&c);
+		if (rows++ && bytes_cmp(buffer_bytes(&last), key) >= 0) {
+			rc = err_set(e, ERR_CORRUPT, "%s: its keys are out of order", t->path);
+			break;
+		}
+		buffer_clear(&last);
+		buffer_put_bytes(&last, key);
+	}
+	if (rc == 0 && rows != t->foot.rows)
+		rc = err_set(e, ERR_CORRUPT, "%s: it has %llu rows, and says %llu", t->path, (unsigned long long)rows,
+		             (unsigned long long)t->foot.rows);
+	table_cursor_end(&c);
+	buffer_release(&last);
+	buffer_release(&block);
+	return rc;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A table: a file of rows in order that is written once and never changed.
+ *
+ * Segments of rows, and above them a tree of index segments; every block carries a checksum. dribble-keys(5) shows the octets.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "store/cache.h"
+#include "store/merger.h"
+#include "store/segment.h"
+
+/* --- writing --- */
+
+struct table_writer;
+
+/* Makes the file, which must not be there. level is zstd's; dictionary may be empty. */
+int table_writer_open(const char *path, int level, struct bytes dictionary, struct table_writer **ret, struct err *e);
+/* Adds a row; keys strictly ascend. ERR_LIMIT when key or value is larger than a segment takes. */
+int table_writer_add(struct table_writer *w, struct bytes key, struct bytes value, struct err *e);
+uint64_t table_writer_rows(const struct table_writer *w);
+/* Writes what is left and makes the file durable. */
+int table_writer_finish(struct table_writer *w, struct err *e);
+/* Frees; a file that was not finished is removed. w may be NULL. */
+void table_writer_free(struct table_writer *w);
+
+/* --- reading --- */
+
+struct table;
+
+/* Opens; number tells tables apart in the cache, which is borrowed. ERR_NOTFOUND, ERR_VERSION, ERR_CORRUPT, ERR_IO: the
+ * sentence names the file. */
+int table_open(const char *path, uint64_t number, struct cache *cache, struct table **ret, struct err *e);
+void table_close(struct table *t);
+uint64_t table_number(const struct table *t);
+uint64_t table_rows(const struct table *t);
+uint64_t table_octets(const struct table *t);
+/* Empty where there is none; owned by the table. */
+struct bytes table_dictionary(const struct table *t);
+
+/* Reads every block, compares it with its checksum, and looks at the order of the keys. */
+int table_verify(struct table *t, struct err *e);
+
+#define TABLE_DEPTH_MAX 8 /* levels of the index and the rows below it */
+
+/* A place in a table. Zero it, set table. */
+struct table_cursor {
+	struct table *table;
+	bool pass; /* reads for once: what it reads is not kept in the cache */
+	int depth; /* levels that are loaded; 0: nowhere */
+	struct table_level {
+		struct cached *held;
+		const struct segment *segment; /* of the root: owned by the table, else of held */
+		uint32_t at;
+	} level[TABLE_DEPTH_MAX];
+};
+
+/* Go to the first row with a key >= at, or one row on. 1: there is one, 0: the end, negative: an error. */
+int table_seek(struct table_cursor *c, struct bytes at, struct err *e);
+int table_next(struct table_cursor *c, struct err *e);
+/* Of the row that the cursor is on; valid until it moves. */
+struct bytes table_key(const struct table_cursor *c);
+struct bytes table_value(const struct table_cursor *c);
+/* Lets go of everything. */
+void table_cursor_end(struct table_cursor *c);
+
+/* A cursor as a source of a merger. End the cursor when done. */
+struct table_source {
+	struct source source; /* first */
+	struct table_cursor cursor;
+};
+
+void table_source_init(struct table_source *s, struct table *t, bool pass);
+
+/* The text of some segments, spread evenly over the table, appended until there are about so many octets: what a
+ * dictionary is made from. ends gets (as size_t) the length of each. */
+int table_sample(struct table *t, size_t octets, struct buffer *text, struct buffer *lengths, struct err *e);
