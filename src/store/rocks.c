@@ -18,6 +18,7 @@ enum {
 
 struct rocks {
 	char *dir;
+	bool read_only;
 	rocksdb_t *db;
 	rocksdb_options_t *options; /* owns the merge operator */
 	rocksdb_block_based_table_options_t *table;
@@ -44,9 +45,10 @@ static int rocks_error(char *message, const char *path, struct err *e)
 		const char *part;
 		int code;
 	} known[] = {
+		{"Corruption", ERR_CORRUPT},
 		{"No space left", ERR_FULL},       {"Disk quota exceeded", ERR_FULL},
 		{"Permission denied", ERR_DENIED}, {"Read-only file system", ERR_DENIED},
-		{"lock ", ERR_BUSY},               {"Corruption", ERR_CORRUPT},
+		{"While lock file", ERR_BUSY},     {"lock hold by current process", ERR_BUSY},
 		{"does not exist", ERR_NOTFOUND},  {"No such file", ERR_NOTFOUND},
 		{"Invalid argument", ERR_CORRUPT},
 	};
@@ -57,6 +59,8 @@ static int rocks_error(char *message, const char *path, struct err *e)
 			break;
 		}
 	}
+	for (char *c = message; (c = strchr(c, '\n'));)
+		*c = ' ';
 	if (code == ERR_BUSY)
 		err_set(e, code, "%s: the store is held by another process", path);
 	else
@@ -162,6 +166,7 @@ int rocks_open(const char *dir, bool read_only, size_t memory, unsigned threads,
 	struct rocks *r = xcalloc(1, sizeof(*r));
 	char *message = NULL;
 	r->dir = xstrdup(dir);
+	r->read_only = read_only;
 	set_options(r, read_only, memory, threads);
 	if (!read_only) {
 		r->db = rocksdb_open(r->options, dir, &message);
@@ -185,10 +190,23 @@ int rocks_open(const char *dir, bool read_only, size_t memory, unsigned threads,
 	return 0;
 }
 
+/* Leaves nothing in the log, so that a store at rest does not depend on a file whose loss RocksDB would not notice. */
+static void flush(struct rocks *r, char **message)
+{
+	rocksdb_flushoptions_t *opt = rocksdb_flushoptions_create();
+	rocksdb_flush(r->db, opt, message);
+	rocksdb_flushoptions_destroy(opt);
+}
+
 void rocks_close(struct rocks *r)
 {
+	char *message = NULL;
 	if (!r)
 		return;
+	if (r->db && !r->read_only)
+		flush(r, &message); /* failing is no harm: what is durable is in the log */
+	if (message)
+		rocksdb_free(message);
 	if (r->db)
 		rocksdb_close(r->db);
 	rocksdb_readoptions_destroy(r->read);
@@ -356,9 +374,7 @@ void rocks_figures(struct rocks *r, struct rocks_figures *ret)
 int rocks_compact(struct rocks *r, struct err *e)
 {
 	char *message = NULL;
-	rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
-	rocksdb_flush(r->db, flush, &message);
-	rocksdb_flushoptions_destroy(flush);
+	flush(r, &message);
 	if (message)
 		return rocks_error(message, r->dir, e);
 	rocksdb_compactoptions_t *opt = rocksdb_compactoptions_create();

@@ -98,15 +98,44 @@ static void disk_close(struct store *s)
 	free(d);
 }
 
-static bool dir_is_empty(const char *dir)
+static bool ends_with(const char *s, const char *end)
 {
+	size_t n = strlen(s), m = strlen(end);
+	return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+/* Whether a directory has a file whose name ends so; dots alone do not count. */
+static bool dir_has(const char *parent, const char *name, const char *end)
+{
+	char *dir = path_join(parent, name);
 	DIR *d = opendir(dir);
-	bool empty = true;
+	bool has = false;
 	for (struct dirent *entry; d && (entry = readdir(d));)
-		empty = empty && entry->d_name[0] == '.';
+		has = has || (entry->d_name[0] != '.' && ends_with(entry->d_name, end));
 	if (d)
 		closedir(d);
-	return empty;
+	free(dir);
+	return has;
+}
+
+static bool exists(const char *dir, const char *name)
+{
+	char *path = path_join(dir, name);
+	bool there = access(path, F_OK) == 0 || errno != ENOENT;
+	free(path);
+	return there;
+}
+
+/* A directory without RocksDB's entry point: is it new, half made, or damaged? */
+static int check_no_database(const char *path, enum store_mode mode, struct err *e)
+{
+	if (dir_has(path, "rocksdb", ".sst") || dir_has(path, "rocksdb", ".log") || dir_has(path, "tables", ".table"))
+		return err_set(e, ERR_CORRUPT, "%s: the store is damaged: rocksdb/CURRENT is missing", path);
+	if (mode != STORE_CREATE)
+		return err_set(e, ERR_NOTFOUND, "%s: there is no store", path);
+	if (dir_has(path, ".", "") && !exists(path, "accounts") && !exists(path, "rocksdb"))
+		return err_set(e, ERR_USAGE, "%s: the directory holds something else than a store", path);
+	return 0;
 }
 
 /* Looks at the directory before RocksDB does, for clearer words. */
@@ -124,24 +153,13 @@ static int check_directory(const char *path, enum store_mode mode, struct err *e
 	}
 	if (!S_ISDIR(st.st_mode))
 		return err_set(e, ERR_USAGE, "%s: a store is a directory, this is not", path);
-	char *current = path_join(path, "rocksdb/CURRENT"), *accounts = path_join(path, "accounts");
+	if (access(path, R_OK | X_OK) != 0)
+		return err_sys(e, errno, "%s", path);
+	char *current = path_join(path, "rocksdb/CURRENT");
 	int rc = 0;
-	if (access(current, F_OK) != 0) {
-		if (errno == EACCES)
-			rc = err_sys(e, errno, "%s", path);
-		else if (mode != STORE_CREATE)
-			rc = err_set(e, ERR_NOTFOUND, "%s: there is no store", path);
-		else if (!dir_is_empty(path) && access(accounts, F_OK) != 0 && errno == ENOENT) {
-			char *inner = path_join(path, "rocksdb");
-			if (access(inner, F_OK) != 0)
-				rc = err_set(e, ERR_USAGE,
-				             "%s: the directory holds something else than a store",
-				             path);
-			free(inner);
-		}
-	}
+	if (access(current, F_OK) != 0)
+		rc = errno == ENOENT ? check_no_database(path, mode, e) : err_sys(e, errno, "%s", current);
 	free(current);
-	free(accounts);
 	return rc;
 }
 
