@@ -10,12 +10,14 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <rocksdb/c.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -28,7 +30,8 @@ enum {
 	BLOCK_BYTES = 16 << 10,     /* measured: smaller ones compress worse, larger ones seek slower */
 	WRITE_BUFFER = 64 << 20,
 	OPEN_FILES = 1000,
-	READ_TRIES = 20, /* a reader beside a compacting writer may find a file gone, and looks again */
+	READ_TRIES = 20,
+	NOTES_COUNTED = 10000,
 };
 
 struct rocks {
@@ -74,9 +77,9 @@ static int rocks_error(char *message, const char *path, struct err *e)
 	} known[] = {
 		{"No space left", ERR_FULL},       {"Disk quota exceeded", ERR_FULL},
 		{"Permission denied", ERR_DENIED}, {"Read-only file system", ERR_DENIED},
-		{"lock ", ERR_BUSY},               {"Corruption", ERR_CORRUPT},
-		{"does not exist", ERR_NOTFOUND},  {"No such file", ERR_NOTFOUND},
-		{"Invalid argument", ERR_CORRUPT},
+		{"While lock file", ERR_BUSY},     {"lock hold by", ERR_BUSY},
+		{"Corruption", ERR_CORRUPT},       {"does not exist", ERR_NOTFOUND},
+		{"No such file", ERR_NOTFOUND},    {"Invalid argument", ERR_CORRUPT},
 	};
 	int code = ERR_IO;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -101,6 +104,7 @@ static char *merged(const char *existing, size_t existing_n, const char *const *
 	struct value sum = {0}, more;
 	bool any = existing != NULL;
 	*success = 0;
+	*ret_n = 0; /* is looked at even when there is no value */
 	if (any && value_decode(bytes_of(existing, existing_n), &sum) != 0)
 		return NULL;
 	for (int i = 0; i < n; i++) {
@@ -214,17 +218,37 @@ static void rocks_close(struct store *s)
 	free(r);
 }
 
-/* Removes what a crash left of runs. */
-static void clean_incoming(const char *dir)
+/* Removes what a crash left of runs. What cannot be removed must not stay: it may be another name of a file that is
+ * linked into the tree, and a run of that number would overwrite it. */
+static int clean_incoming(const char *dir, struct err *e)
 {
 	DIR *d = opendir(dir);
-	if (!d)
-		return;
-	for (struct dirent *entry; (entry = readdir(d));) {
-		if (entry->d_name[0] != '.')
-			unlinkat(dirfd(d), entry->d_name, 0);
+	int rc = d ? 0 : err_sys(e, errno, "%s", dir);
+	for (struct dirent *entry; rc == 0 && (entry = readdir(d));) {
+		if (entry->d_name[0] != '.' && unlinkat(dirfd(d), entry->d_name, 0) != 0)
+			rc = err_sys(e, errno, "%s/%s", dir, entry->d_name);
 	}
-	closedir(d);
+	if (d)
+		closedir(d);
+	return rc;
+}
+
+/* Makes the entries of a directory durable: RocksDB does so for its own alone. */
+static int sync_directory(const char *dir, struct err *e)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 || fsync(fd) != 0 ? err_sys(e, errno, "%s", dir) : 0;
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static int sync_parent(const char *path, struct err *e)
+{
+	char *copy = xstrdup(path), *parent = dirname(copy);
+	int rc = access(parent, R_OK) == 0 ? sync_directory(parent, e) : 0;
+	free(copy);
+	return rc;
 }
 
 static bool dir_is_empty(const char *dir)
@@ -232,7 +256,7 @@ static bool dir_is_empty(const char *dir)
 	DIR *d = opendir(dir);
 	bool empty = true;
 	for (struct dirent *entry; d && (entry = readdir(d));)
-		empty = empty && entry->d_name[0] == '.';
+		empty = empty && (entry->d_name[0] == '.' || strcmp(entry->d_name, "lost+found") == 0);
 	if (d)
 		closedir(d);
 	return empty;
@@ -249,7 +273,7 @@ static int check_directory(const char *path, enum store_mode mode, struct err *e
 			return err_set(e, ERR_NOTFOUND, "%s: there is no store", path);
 		if (mkdir(path, 0750) != 0)
 			return err_sys(e, errno, "%s: cannot make the store's directory", path);
-		return 0;
+		return sync_parent(path, e);
 	}
 	if (!S_ISDIR(st.st_mode))
 		return err_set(e, ERR_USAGE, "%s: a store is a directory, this is not", path);
@@ -296,31 +320,96 @@ static int check_layout(struct rocks *r, struct err *e)
 	rocksdb_iter_seek_to_first(it);
 	bool empty = !rocksdb_iter_valid(it);
 	rocksdb_iter_destroy(it);
-	if (!empty || r->read_only)
+	if (!empty)
 		return err_set(e, ERR_VERSION, "%s: not a store of this program (no layout version)",
 		               r->base.path);
+	if (r->read_only)
+		return err_set(e, ERR_NOTFOUND, "%s: there is no store yet", r->base.path);
 	rocksdb_put(r->db, r->sync_write, LAYOUT_KEY, LAYOUT_KEY_LEN, LAYOUT_VERSION,
 	            strlen(LAYOUT_VERSION), &message);
 	return message ? rocks_error(message, r->base.path, e) : 0;
 }
 
+/* The logs of a database, as text. */
+static void list_logs(const char *dir, struct buffer *out)
+{
+	DIR *d = opendir(dir);
+	for (struct dirent *entry; d && (entry = readdir(d));) {
+		const char *dot = strrchr(entry->d_name, '.');
+		if (dot && strcmp(dot, ".log") == 0)
+			buffer_putf(out, "%s/%s%c", dir, entry->d_name, '\0');
+	}
+	if (d)
+		closedir(d);
+}
+
+static bool all_exist(const struct buffer *paths)
+{
+	for (size_t at = 0; at < paths->n; at += strlen((const char *)paths->p + at) + 1) {
+		if (access((const char *)paths->p + at, F_OK) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* A reader keeps every file open, so that a writer's compactions do not take them away. */
+static void allow_open_files(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* Beside a writer a file may go while it is looked for, which RocksDB tells; or a log between reading which rows are
+ * in files and which logs there are, which it does not: its rows would be missing. Then it is opened anew. */
+static rocksdb_t *open_to_read(struct rocks *r, const char *dir, char **message)
+{
+	struct buffer logs = BUFFER_INIT;
+	rocksdb_t *db = NULL;
+	allow_open_files();
+	for (int i = 0; i < READ_TRIES; i++) {
+		rocksdb_free(*message);
+		*message = NULL;
+		buffer_clear(&logs);
+		list_logs(dir, &logs);
+		db = rocksdb_open_for_read_only(r->options, dir, 0, message);
+		if (*message ? !strstr(*message, "No such file") : all_exist(&logs))
+			break;
+		if (db)
+			rocksdb_close(db);
+		db = NULL;
+	}
+	buffer_release(&logs);
+	return db;
+}
+
 static int open_db(struct rocks *r, struct err *e)
 {
 	char *dir = path_join(r->base.path, "rocksdb"), *message = NULL;
-	if (!r->read_only) {
+	if (r->read_only)
+		r->db = open_to_read(r, dir, &message);
+	else
 		r->db = rocksdb_open(r->options, dir, &message);
-	} else {
-		for (int i = 0; i < READ_TRIES; i++) {
-			if (message)
-				rocksdb_free(message);
-			message = NULL;
-			r->db = rocksdb_open_for_read_only(r->options, dir, 0, &message);
-			if (!message || !strstr(message, "No such file"))
-				break;
-		}
-	}
 	free(dir);
-	return message ? rocks_error(message, r->base.path, e) : 0;
+	if (!message)
+		return r->db ? 0 : err_set(e, ERR_BUSY, "%s: the store changes too fast", r->base.path);
+	int rc = rocks_error(message, r->base.path, e);
+	return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc; /* the store is there, some file of it is not */
+}
+
+/* The folder for files of runs. */
+static int open_incoming(struct rocks *r, struct err *e)
+{
+	char *incoming = path_join(r->base.path, "incoming");
+	int rc = mkdir(incoming, 0750) != 0 && errno != EEXIST ? err_sys(e, errno, "%s", incoming) : 0;
+	if (rc == 0)
+		rc = clean_incoming(incoming, e);
+	if (rc == 0)
+		rc = sync_directory(r->base.path, e); /* RocksDB's folder is in it */
+	free(incoming);
+	return rc;
 }
 
 static int rocks_open(const char *rest, enum store_mode mode, const struct store_options *opt,
@@ -341,13 +430,8 @@ static int rocks_open(const char *rest, enum store_mode mode, const struct store
 	rc = open_db(r, e);
 	if (rc == 0)
 		rc = check_layout(r, e);
-	if (rc == 0 && !r->read_only) {
-		char *incoming = path_join(r->base.path, "incoming");
-		if (mkdir(incoming, 0750) != 0 && errno != EEXIST)
-			rc = err_sys(e, errno, "%s", incoming);
-		clean_incoming(incoming);
-		free(incoming);
-	}
+	if (rc == 0 && !r->read_only)
+		rc = open_incoming(r, e);
 	if (rc < 0) {
 		rocks_close(&r->base);
 		return rc;
@@ -358,11 +442,18 @@ static int rocks_open(const char *rest, enum store_mode mode, const struct store
 
 /* --- runs --- */
 
+/* ERR_USAGE when the store is open for reading. */
+static int check_writable(const struct rocks *r, struct err *e)
+{
+	return r->read_only ? err_set(e, ERR_USAGE, "%s: the store is open for reading only", r->base.path) : 0;
+}
+
 static int rocks_run_begin(struct store *s, uint64_t expect, struct run **ret, struct err *e)
 {
 	struct rocks *store = (struct rocks *)s;
-	if (store->read_only)
-		return err_set(e, ERR_USAGE, "%s: the store is open for reading only", s->path);
+	int rc = check_writable(store, e);
+	if (rc < 0)
+		return rc;
 	struct rocks_run *r = xcalloc(1, sizeof(*r));
 	r->base.engine = &store_rocksdb;
 	r->store = store;
@@ -515,8 +606,14 @@ static int rocks_forget(struct store *s, struct bytes key, struct err *e)
 {
 	struct rocks *r = (struct rocks *)s;
 	char *message = NULL;
+	int rc = check_writable(r, e);
+	if (rc < 0)
+		return rc;
 	rocksdb_delete(r->db, r->sync_write, (const char *)key.p, key.n, &message);
-	return message ? rocks_error(message, s->path, e) : 0;
+	if (message)
+		return rocks_error(message, s->path, e);
+	atomic_fetch_add(&r->generation, 1);
+	return 0;
 }
 
 /* --- scans --- */
@@ -592,11 +689,28 @@ static uint64_t property(rocksdb_t *db, const char *name)
 	return rocksdb_property_int(db, name, &v) == 0 ? v : 0;
 }
 
+/* How many notes there are, up to a number that counts for little among rows. */
+static uint64_t count_notes(struct rocks *r)
+{
+	rocksdb_iterator_t *it = rocksdb_create_iterator(r->db, r->read);
+	uint64_t n = 0;
+	size_t key_n;
+	for (rocksdb_iter_seek_to_first(it); n < NOTES_COUNTED && rocksdb_iter_valid(it); n++) {
+		const char *key = rocksdb_iter_key(it, &key_n);
+		if (key_n && (uint8_t)key[0] >= STORE_FIRST_ROW)
+			break;
+		rocksdb_iter_next(it);
+	}
+	rocksdb_iter_destroy(it);
+	return n;
+}
+
 static int rocks_figures(struct store *s, struct store_figures *ret, struct err *e)
 {
 	struct rocks *r = (struct rocks *)s;
 	(void)e;
-	ret->rows = property(r->db, "rocksdb.estimate-num-keys");
+	uint64_t rows = property(r->db, "rocksdb.estimate-num-keys"), notes = count_notes(r);
+	ret->rows = rows > notes ? rows - notes : 0;
 	ret->disk_bytes = property(r->db, "rocksdb.total-sst-files-size");
 	ret->memory_bytes = property(r->db, "rocksdb.block-cache-usage") +
 	                    property(r->db, "rocksdb.cur-size-all-mem-tables") +
@@ -604,10 +718,35 @@ static int rocks_figures(struct store *s, struct store_figures *ret, struct err 
 	return 0;
 }
 
+/* Reads every block once, as it lies on disk: a database that is opened anew has none in its cache. RocksDB compares each with
+ * its checksum. */
+static int rocks_verify(struct store *s, struct err *e)
+{
+	struct store *fresh = NULL;
+	const struct store_options opt = {.cache_bytes = 1 << 20};
+	int rc = rocks_open(s->path, STORE_READ, &opt, &fresh, e);
+	if (rc < 0)
+		return rc;
+	struct rocks *r = (struct rocks *)fresh;
+	rocksdb_readoptions_set_fill_cache(r->read, 0);
+	rocksdb_iterator_t *it = rocksdb_create_iterator(r->db, r->read);
+	for (rocksdb_iter_seek_to_first(it); rocksdb_iter_valid(it); rocksdb_iter_next(it))
+		;
+	char *message = NULL;
+	rocksdb_iter_get_error(it, &message);
+	rocksdb_iter_destroy(it);
+	rocks_close(fresh);
+	return message ? rocks_error(message, s->path, e) : 0;
+}
+
 static int rocks_compact(struct store *s, struct err *e)
 {
 	struct rocks *r = (struct rocks *)s;
 	char *message = NULL;
+	int rc = check_writable(r, e);
+	if (rc < 0)
+		return rc;
+	uint64_t failures = property(r->db, "rocksdb.background-errors");
 	rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
 	rocksdb_flush(r->db, flush, &message);
 	rocksdb_flushoptions_destroy(flush);
@@ -615,26 +754,12 @@ static int rocks_compact(struct store *s, struct err *e)
 		return rocks_error(message, s->path, e);
 	rocksdb_compactoptions_t *opt = rocksdb_compactoptions_create();
 	rocksdb_compactoptions_set_bottommost_level_compaction(opt, 2); /* force */
-	rocksdb_compact_range_opt(r->db, opt, NULL, 0, NULL, 0);
+	rocksdb_compact_range_opt(r->db, opt, NULL, 0, NULL, 0); /* says nothing when it fails */
 	rocksdb_compactoptions_destroy(opt);
-	return 0;
-}
-
-/* Reads every block once; RocksDB compares each with its checksum. */
-static int rocks_verify(struct store *s, struct err *e)
-{
-	struct rocks *r = (struct rocks *)s;
-	rocksdb_readoptions_t *opt = rocksdb_readoptions_create();
-	rocksdb_readoptions_set_verify_checksums(opt, 1);
-	rocksdb_readoptions_set_fill_cache(opt, 0);
-	rocksdb_iterator_t *it = rocksdb_create_iterator(r->db, opt);
-	for (rocksdb_iter_seek_to_first(it); rocksdb_iter_valid(it); rocksdb_iter_next(it))
-		;
-	char *message = NULL;
-	rocksdb_iter_get_error(it, &message);
-	rocksdb_iter_destroy(it);
-	rocksdb_readoptions_destroy(opt);
-	return message ? rocks_error(message, s->path, e) : 0;
+	if (property(r->db, "rocksdb.background-errors") == failures)
+		return 0;
+	rc = rocks_verify(s, e);
+	return rc < 0 ? rc : err_set(e, ERR_IO, "%s: compacting failed", s->path);
 }
 
 const struct store_engine store_rocksdb = {
