@@ -2,9 +2,11 @@
 /* RocksDB through its C API. */
 #include "store/rocks.h"
 
+#include <dirent.h>
 #include <rocksdb/c.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "store/value.h"
@@ -13,7 +15,7 @@ enum {
 	BLOCK_OCTETS = 16 << 10,
 	WRITE_BUFFER = 32 << 20,
 	OPEN_FILES = 256,
-	READ_TRIES = 20, /* a reader beside a compacting writer may find a file gone, and looks again */
+	READ_TRIES = 20,
 };
 
 struct rocks {
@@ -77,6 +79,7 @@ static char *merged(const char *existing, size_t existing_n, const char *const *
 	struct value sum = {0}, more;
 	bool any = existing != NULL;
 	*success = 0;
+	*ret_n = 0; /* is looked at even when there is no value */
 	if (any && value_decode(bytes_of(existing, existing_n), &sum) != 0)
 		return NULL;
 	for (int i = 0; i < n; i++) {
@@ -161,28 +164,79 @@ static void set_options(struct rocks *r, bool read_only, size_t memory, unsigned
 	r->read = rocksdb_readoptions_create();
 }
 
+/* The logs of a database, as text. */
+static void list_logs(const char *dir, struct buffer *out)
+{
+	DIR *d = opendir(dir);
+	for (struct dirent *entry; d && (entry = readdir(d));) {
+		const char *dot = strrchr(entry->d_name, '.');
+		if (dot && strcmp(dot, ".log") == 0)
+			buffer_putf(out, "%s/%s%c", dir, entry->d_name, '\0');
+	}
+	if (d)
+		closedir(d);
+}
+
+static bool all_exist(const struct buffer *paths)
+{
+	for (size_t at = 0; at < paths->n; at += strlen((const char *)paths->p + at) + 1) {
+		if (access((const char *)paths->p + at, F_OK) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* A reader keeps every file open, so that a writer does not take them away. */
+static void allow_open_files(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* Beside a writer a file may go while it is looked for, which RocksDB tells; or a log between reading which rows are
+ * in files and which logs there are, which it does not: its rows would be missing. Then it is opened anew. */
+static rocksdb_t *open_to_read(struct rocks *r, char **message)
+{
+	struct buffer logs = BUFFER_INIT;
+	rocksdb_t *db = NULL;
+	allow_open_files();
+	for (int i = 0; i < READ_TRIES; i++) {
+		rocksdb_free(*message);
+		*message = NULL;
+		buffer_clear(&logs);
+		list_logs(r->dir, &logs);
+		db = rocksdb_open_for_read_only(r->options, r->dir, 0, message);
+		if (*message ? !strstr(*message, "No such file") : all_exist(&logs))
+			break;
+		if (db)
+			rocksdb_close(db);
+		db = NULL;
+	}
+	buffer_release(&logs);
+	return db;
+}
+
 int rocks_open(const char *dir, bool read_only, size_t memory, unsigned threads, struct rocks **ret, struct err *e)
 {
 	struct rocks *r = xcalloc(1, sizeof(*r));
 	char *message = NULL;
+	int rc = 0;
 	r->dir = xstrdup(dir);
 	r->read_only = read_only;
 	set_options(r, read_only, memory, threads);
-	if (!read_only) {
-		r->db = rocksdb_open(r->options, dir, &message);
-	} else {
-		for (int i = 0; i < READ_TRIES; i++) {
-			if (message)
-				rocksdb_free(message);
-			message = NULL;
-			r->db = rocksdb_open_for_read_only(r->options, dir, 0, &message);
-			if (!message || !strstr(message, "No such file"))
-				break;
-		}
-	}
+	r->db = read_only ? open_to_read(r, &message) : rocksdb_open(r->options, dir, &message);
 	if (message) {
 		r->db = NULL;
-		int rc = rocks_error(message, dir, e);
+		rc = rocks_error(message, dir, e);
+		if (rc == ERR_NOTFOUND)
+			rc = ERR_CORRUPT; /* the database is there, some file of it is not */
+	} else if (!r->db) {
+		rc = err_set(e, ERR_BUSY, "%s: the store changes too fast", dir);
+	}
+	if (rc < 0) {
 		rocks_close(r);
 		return rc;
 	}
@@ -371,30 +425,37 @@ void rocks_figures(struct rocks *r, struct rocks_figures *ret)
 	                     property(r->db, "rocksdb.estimate-table-readers-mem");
 }
 
-int rocks_compact(struct rocks *r, struct err *e)
-{
-	char *message = NULL;
-	flush(r, &message);
-	if (message)
-		return rocks_error(message, r->dir, e);
-	rocksdb_compactoptions_t *opt = rocksdb_compactoptions_create();
-	rocksdb_compactoptions_set_bottommost_level_compaction(opt, 2); /* force */
-	rocksdb_compact_range_opt(r->db, opt, NULL, 0, NULL, 0);
-	rocksdb_compactoptions_destroy(opt);
-	return 0;
-}
-
+/* Reads everything as it lies on disk: a database that is opened anew has none in its cache. */
 int rocks_verify(struct rocks *r, struct err *e)
 {
-	rocksdb_readoptions_t *opt = rocksdb_readoptions_create();
-	rocksdb_readoptions_set_verify_checksums(opt, 1);
-	rocksdb_readoptions_set_fill_cache(opt, 0);
-	rocksdb_iterator_t *it = rocksdb_create_iterator(r->db, opt);
+	struct rocks *anew = NULL;
+	int rc = rocks_open(r->dir, true, 1 << 20, 1, &anew, e);
+	if (rc < 0)
+		return rc;
+	rocksdb_readoptions_set_fill_cache(anew->read, 0);
+	rocksdb_iterator_t *it = rocksdb_create_iterator(anew->db, anew->read);
 	for (rocksdb_iter_seek_to_first(it); rocksdb_iter_valid(it); rocksdb_iter_next(it))
 		;
 	char *message = NULL;
 	rocksdb_iter_get_error(it, &message);
 	rocksdb_iter_destroy(it);
-	rocksdb_readoptions_destroy(opt);
+	rocks_close(anew);
 	return message ? rocks_error(message, r->dir, e) : 0;
+}
+
+int rocks_compact(struct rocks *r, struct err *e)
+{
+	char *message = NULL;
+	uint64_t failures = property(r->db, "rocksdb.background-errors");
+	flush(r, &message);
+	if (message)
+		return rocks_error(message, r->dir, e);
+	rocksdb_compactoptions_t *opt = rocksdb_compactoptions_create();
+	rocksdb_compactoptions_set_bottommost_level_compaction(opt, 2); /* force */
+	rocksdb_compact_range_opt(r->db, opt, NULL, 0, NULL, 0); /* says nothing when it fails */
+	rocksdb_compactoptions_destroy(opt);
+	if (property(r->db, "rocksdb.background-errors") == failures)
+		return 0;
+	int rc = rocks_verify(r, e);
+	return rc < 0 ? rc : err_set(e, ERR_IO, "%s: compacting failed", r->dir);
 }

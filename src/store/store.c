@@ -82,6 +82,8 @@ void run_abort(struct run *r)
 
 int store_forget(struct store *s, struct bytes key, struct err *e)
 {
+	if (!key.n || key.p[0] >= STORE_FIRST_ROW)
+		return err_set(e, ERR_USAGE, "only notes can be forgotten");
 	return s->engine->forget(s, key, e);
 }
 

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@ enum {
 	FRESH_RUN_ROWS = 20000, /* larger runs become tables at once */
 	CACHE_DEFAULT = 512 << 20,
 	ROCKS_CACHE = 32 << 20,
+	ROWS_COUNTED = 10000,
 	READ_TRIES = 20, /* a reader beside a writer that merges may find a table gone, and looks again */
 };
 
@@ -72,14 +74,28 @@ static char *path_join(const char *dir, const char *name)
 	return (char *)b.p;
 }
 
+/* Makes the entries of a directory durable. */
+static int sync_directory(const char *dir, struct err *e)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 || fsync(fd) != 0 ? err_sys(e, errno, "%s", dir) : 0;
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static int sync_parent(const char *path, struct err *e)
+{
+	char *copy = xstrdup(path), *parent = dirname(copy);
+	int rc = access(parent, R_OK) == 0 ? sync_directory(parent, e) : 0;
+	free(copy);
+	return rc;
+}
+
 int disk_open_table(struct disk *d, uint64_t number, struct table **ret, struct err *e)
 {
 	char *dir = path_join(d->base.path, "tables");
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
-	if (fd < 0 || fsync(fd) != 0)
-		rc = err_sys(e, errno, "%s", dir);
-	if (fd >= 0)
-		close(fd);
+	int rc = sync_directory(dir, e);
 	free(dir);
 	return rc == 0 ? tables_open(d->tables, number, ret, e) : rc;
 }
@@ -111,7 +127,8 @@ static bool dir_has(const char *parent, const char *name, const char *end)
 	DIR *d = opendir(dir);
 	bool has = false;
 	for (struct dirent *entry; d && (entry = readdir(d));)
-		has = has || (entry->d_name[0] != '.' && ends_with(entry->d_name, end));
+		has = has || (entry->d_name[0] != '.' && strcmp(entry->d_name, "lost+found") != 0 &&
+		              ends_with(entry->d_name, end));
 	if (d)
 		closedir(d);
 	free(dir);
@@ -149,7 +166,7 @@ static int check_directory(const char *path, enum store_mode mode, struct err *e
 			return err_set(e, ERR_NOTFOUND, "%s: there is no store", path);
 		if (mkdir(path, 0750) != 0)
 			return err_sys(e, errno, "%s: cannot make the store's directory", path);
-		return 0;
+		return sync_parent(path, e);
 	}
 	if (!S_ISDIR(st.st_mode))
 		return err_set(e, ERR_USAGE, "%s: a store is a directory, this is not", path);
@@ -183,7 +200,7 @@ static int check_layout(struct disk *d, struct err *e)
 			rc = err_set(e, ERR_VERSION, "%s: not a store of this program (no layout version)",
 			             d->base.path);
 		else if (rc == 0 && d->read_only) /* its maker was killed before anything came in */
-			rc = err_set(e, ERR_NOTFOUND, "%s: there is no store", d->base.path);
+			rc = err_set(e, ERR_NOTFOUND, "%s: there is no store yet", d->base.path);
 		if (rc == 0) {
 			struct rocks_batch *b = rocks_batch_new();
 			rocks_batch_put(b, key, bytes_str(LAYOUT_VERSION));
@@ -229,6 +246,22 @@ static int open_tables(struct disk *d, struct err *e)
 	return rc;
 }
 
+/* Counts the rows of the newest area, or when they are many takes RocksDB's guess. */
+static int count_area(struct disk *d, struct source *s, struct err *e)
+{
+	uint64_t n = 0;
+	int rc = 1;
+	for (; rc == 1 && n < ROWS_COUNTED && get_be(s->key.p, AREA_PREFIX - 1) == d->area; n++)
+		rc = s->next(s, e);
+	if (n == ROWS_COUNTED) {
+		struct rocks_figures figures;
+		rocks_figures(d->rocks, &figures);
+		n = figures.rows > n ? figures.rows : n;
+	}
+	atomic_fetch_add(&d->fresh_rows, n);
+	return rc;
+}
+
 /* Learns which areas there are, and whether anything is in them. */
 static int open_areas(struct disk *d, struct err *e)
 {
@@ -247,10 +280,10 @@ static int open_areas(struct disk *d, struct err *e)
 	disk_area_prefix(d->first_area, at);
 	rc = s->seek(s, bytes_of(at + 1, AREA_PREFIX - 1), e);
 	while (rc == 1 && s->key.n >= AREA_PREFIX - 1) { /* one look for each area */
-		struct rocks_figures figures;
 		d->area = (uint32_t)get_be(s->key.p, AREA_PREFIX - 1);
-		rocks_figures(d->rocks, &figures);
-		atomic_store(&d->fresh_rows, figures.rows ? figures.rows : 1);
+		rc = count_area(d, s, e);
+		if (rc < 0)
+			break;
 		if (d->area == UINT32_MAX)
 			break;
 		disk_area_prefix(d->area + 1, at);
@@ -267,7 +300,7 @@ static int make_tables_dir(const struct disk *d, struct err *e)
 	if (mkdir(dir, 0750) != 0 && errno != EEXIST)
 		rc = err_sys(e, errno, "%s", dir);
 	free(dir);
-	return rc;
+	return rc == 0 ? sync_directory(d->base.path, e) : rc; /* RocksDB's is in it, too */
 }
 
 static int open_once(const char *path, enum store_mode mode, const struct store_options *opt, struct store **ret,
@@ -346,11 +379,17 @@ struct disk_run {
 	struct buffer last; /* the last key */
 };
 
+/* ERR_USAGE when the store is open for reading. */
+static int check_writable(const struct disk *d, struct err *e)
+{
+	return d->read_only ? err_set(e, ERR_USAGE, "%s: the store is open for reading only", d->base.path) : 0;
+}
+
 static int disk_run_begin(struct store *s, uint64_t expect, struct run **ret, struct err *e)
 {
 	struct disk *d = (struct disk *)s;
-	if (d->read_only)
-		return err_set(e, ERR_USAGE, "%s: the store is open for reading only", s->path);
+	if (check_writable(d, e) < 0)
+		return ERR_USAGE;
 	bool small = expect <= FRESH_RUN_ROWS;
 	int rc = small ? 0 : keeper_wait(d->keeper, e);
 	if (rc < 0)
@@ -401,7 +440,7 @@ static int begin_row(struct disk_run *r, bool note, struct bytes key, struct byt
 		return err_set(e, ERR_USAGE, "keys of a run must ascend");
 	if (note != (key.n && key.p[0] < STORE_FIRST_ROW))
 		return err_set(e, ERR_USAGE, "notes are put, rows are added");
-	if (key.n > SEGMENT_KEY_MAX || value.n > SEGMENT_VALUE_MAX)
+	if (!note && (key.n > SEGMENT_KEY_MAX || value.n > SEGMENT_VALUE_MAX))
 		return err_set(e, ERR_LIMIT, "a row of %zu octets is too large", key.n + value.n);
 	buffer_clear(&r->last);
 	buffer_put_bytes(&r->last, key);
@@ -525,6 +564,8 @@ static int disk_forget(struct store *s, struct bytes key, struct err *e)
 {
 	struct disk *d = (struct disk *)s;
 	struct buffer prefixed = BUFFER_INIT;
+	if (check_writable(d, e) < 0)
+		return ERR_USAGE;
 	struct rocks_batch *b = rocks_batch_new();
 	buffer_put_byte(&prefixed, SPACE_NOTE);
 	buffer_put_bytes(&prefixed, key);
@@ -532,6 +573,8 @@ static int disk_forget(struct store *s, struct bytes key, struct err *e)
 	int rc = rocks_write(d->rocks, b, e);
 	rocks_batch_free(b);
 	buffer_release(&prefixed);
+	if (rc == 0)
+		atomic_fetch_add(&d->generation, 1);
 	return rc;
 }
 
@@ -656,8 +699,8 @@ static int disk_figures(struct store *s, struct store_figures *ret, struct err *
 static int disk_compact(struct store *s, struct err *e)
 {
 	struct disk *d = (struct disk *)s;
-	if (d->read_only)
-		return err_set(e, ERR_USAGE, "%s: the store is open for reading only", s->path);
+	if (check_writable(d, e) < 0)
+		return ERR_USAGE;
 	return keeper_compact(d->keeper, e);
 }
 

@@ -93,9 +93,11 @@ static const uint8_t *get_times(const uint8_t *p, const uint8_t *end, uint8_t he
 	if (end - p < octets)
 		return NULL;
 	ret->first_s = get_be(p, octets);
+	if (octets == 8 && ret->first_s <= UINT32_MAX)
+		return NULL;
 	p += octets;
 	size_t n = varint_get(p, end, &span);
-	if (!n || span > TIME_MAX || ret->first_s > TIME_MAX)
+	if (!n || ret->first_s > TIME_MAX || span > TIME_MAX - ret->first_s)
 		return NULL;
 	ret->last_s = ret->first_s + span;
 	p += n;
@@ -115,7 +117,7 @@ static int get_zone(struct bytes b, struct seen *ret)
 	uint64_t span;
 	size_t n = varint_get(b.p, end, &ret->zone_first_s);
 	size_t m = n ? varint_get(b.p + n, end, &span) : 0;
-	if (!m || n + m != b.n || ret->zone_first_s > TIME_MAX || span > TIME_MAX)
+	if (!m || n + m != b.n || ret->zone_first_s > TIME_MAX || span > TIME_MAX - ret->zone_first_s)
 		return ERR_CORRUPT;
 	ret->zone_last_s = ret->zone_first_s + span;
 	return ret->zone_last_s ? 0 : ERR_CORRUPT;
@@ -157,9 +159,11 @@ int value_decode(struct bytes bytes, struct value *ret)
 		p = get_times(p, end, head, &ret->seen);
 		if (!p)
 			return ERR_CORRUPT;
+	} else if (head & HEAD_WIDE) {
+		return ERR_CORRUPT;
 	}
-	if (!(head & HEAD_MEMBERS))
-		return p == end ? 0 : ERR_CORRUPT;
+	if (!(head & HEAD_MEMBERS) != (p == end))
+		return ERR_CORRUPT;
 	return get_members(p, end, ret);
 }
 
