@@ -29,7 +29,7 @@ enum {
 	CUT_HEAD = 239,             /* octets of long data that stay in the key */
 	CUT = CUT_HEAD + 16,        /* with the hash of all of it */
 	TEXT_HEAD = 184,            /* octets of long text in a subject, before its hash */
-	TEXT_MAX = TEXT_HEAD + 16,
+	TEXT_CUT = TEXT_HEAD + 16,
 };
 
 /* --- writing --- */
@@ -88,7 +88,7 @@ static bool put_address_or_name(struct buffer *out, struct bytes text)
 {
 	char spelling[INET6_ADDRSTRLEN];
 	uint8_t addr[16], name[DNAME_MAX];
-	if (text.n < sizeof(spelling)) {
+	if (text.n < sizeof(spelling) && !memchr(text.p, 0, text.n)) {
 		memcpy(spelling, text.p, text.n);
 		spelling[text.n] = '\0';
 		bool dotted = text.n && text.p[text.n - 1] >= '0' && text.p[text.n - 1] <= '9';
@@ -115,8 +115,8 @@ void key_put_text(struct buffer *out, struct bytes text)
 	if (text.n && put_address_or_name(out, text))
 		return;
 	buffer_put_byte(out, SUBJECT_TEXT);
-	uint8_t *start = buffer_reserve(out, 2 * TEXT_MAX + 1), *to;
-	if (text.n <= TEXT_MAX) {
+	uint8_t *start = buffer_reserve(out, 2 * TEXT_CUT + 1), *to;
+	if (text.n < TEXT_CUT) { /* no text is as long as a cut and taken for one */
 		to = escape(start, text.p, text.n);
 	} else {
 		struct hash128 h = hash128_of(text.p, text.n);
@@ -266,35 +266,47 @@ enum key_rest key_rest(uint8_t kind)
 	}
 }
 
-/* Reads labels up to END or, when open_ended, the end of the key. Returns what follows, or NULL. */
-static const uint8_t *get_name(const uint8_t *p, const uint8_t *end, bool open_ended,
-                               uint8_t *ret_wire, size_t *ret_n)
+/* Reads a label into what is free of plain. Returns what follows, or NULL. */
+static const uint8_t *get_label(const uint8_t *p, const uint8_t *end, uint8_t *plain, size_t room,
+                                size_t *ret_n)
 {
-	uint8_t plain[DNAME_MAX + 1]; /* labels, root first, each behind its length octet */
-	uint8_t starts[DNAME_MAX / 2 + 1];
-	size_t n = 0, labels = 0;
-	while (p < end && *p != END) {
-		size_t start = n++;
-		while (p < end && *p > JOIN) {
-			uint8_t c = *p++;
-			if (c == ESCAPE) {
-				if (p == end || *p < 1 || *p > ESCAPE + 1)
-					return NULL;
-				c = *p++ - 1;
-			}
-			if (n == sizeof(plain))
+	size_t n = 0, limit = room < LABEL_MAX ? room : LABEL_MAX;
+	for (; p < end && *p > JOIN; p++, n++) {
+		uint8_t c = *p;
+		if (n == limit)
+			return NULL;
+		if (c == ESCAPE) {
+			if (++p == end || *p < 1 || *p > ESCAPE + 1)
 				return NULL;
-			plain[n++] = c;
+			c = *p - 1;
 		}
-		size_t len = n - start - 1;
-		if (len == 0 || len > LABEL_MAX || labels == sizeof(starts))
-			return NULL;
-		plain[start] = (uint8_t)len;
-		starts[labels++] = (uint8_t)start;
-		if (p < end && *p == JOIN && ++p == end)
-			return NULL;
+		plain[n] = c;
 	}
-	if (n + 1 > DNAME_MAX || (p == end && !open_ended))
+	*ret_n = n;
+	return n ? p : NULL;
+}
+
+/* Reads labels up to END or, when at_end, exactly up to the end of the key. Returns what follows, or NULL. */
+static const uint8_t *get_name(const uint8_t *p, const uint8_t *end, bool at_end, uint8_t *ret_wire,
+                               size_t *ret_n)
+{
+	uint8_t plain[DNAME_MAX - 1]; /* labels, root first, each behind its length octet */
+	uint8_t starts[DNAME_MAX / 2];
+	size_t n = 0, labels = 0, len = 0;
+	bool more = p < end && *p != END;
+	while (more) {
+		if (n + 2 > sizeof(plain))
+			return NULL;
+		p = get_label(p, end, plain + n + 1, sizeof(plain) - n - 1, &len);
+		if (!p)
+			return NULL;
+		plain[n] = (uint8_t)len;
+		starts[labels++] = (uint8_t)n;
+		n += len + 1;
+		more = p < end && *p == JOIN;
+		p += more;
+	}
+	if ((p == end) != at_end)
 		return NULL;
 	uint8_t *to = ret_wire;
 	while (labels--) {
@@ -304,7 +316,7 @@ static const uint8_t *get_name(const uint8_t *p, const uint8_t *end, bool open_e
 	}
 	*to++ = 0;
 	*ret_n = (size_t)(to - ret_wire);
-	return p < end ? p + 1 : p;
+	return at_end ? p : p + 1;
 }
 
 size_t key_subject_len(struct bytes key)
@@ -335,7 +347,7 @@ static const uint8_t *get_type(const uint8_t *p, const uint8_t *end, uint16_t *r
 	if (end - p < 3)
 		return NULL;
 	*ret = (uint16_t)(p[1] << 8 | p[2]);
-	return p + 3;
+	return rrtype_rank(*ret) ? NULL : p + 3;
 }
 
 int key_type(struct bytes key)
@@ -382,7 +394,7 @@ static const uint8_t *get_around(struct bytes key, const uint8_t *p, struct byte
 		return NULL;
 	p += n;
 	size_t len = *p++;
-	if (len > (size_t)(end - p))
+	if (len > (size_t)(end - p) || !len)
 		return NULL;
 	if (len == CUT) {
 		*ret = whole;
