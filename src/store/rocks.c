@@ -142,7 +142,7 @@ static void set_options(struct rocks *r, bool read_only, size_t memory, unsigned
 	rocksdb_options_set_merge_operator(
 		r->options, rocksdb_mergeoperator_create(NULL, merge_destroy, full_merge,
 	                                                 partial_merge, merge_free, merge_name));
-	rocksdb_options_set_compression(r->options, rocksdb_zstd_compression);
+	rocksdb_options_set_compression(r->options, rocksdb_no_compression); /* what stays becomes tables */
 	rocksdb_options_set_level_compaction_dynamic_level_bytes(r->options, 1);
 	rocksdb_options_set_write_buffer_size(r->options, WRITE_BUFFER);
 	rocksdb_options_set_max_write_buffer_number(r->options, 3);
