@@ -91,8 +91,10 @@ static bool number_from_text(struct bytes text, uint16_t *ret)
 			return false;
 		v = v * 10 + (text.p[i] - '0');
 	}
+	if (v > 65535)
+		return false;
 	*ret = (uint16_t)v;
-	return v <= 65535;
+	return true;
 }
 
 /* Compares with an upper-case name, letter case aside. */
@@ -100,7 +102,7 @@ static int compare(struct bytes text, const char *name)
 {
 	for (size_t i = 0; i < text.n; i++) {
 		uint8_t c = text.p[i] >= 'a' && text.p[i] <= 'z' ? text.p[i] - 0x20 : text.p[i];
-		if (c != (uint8_t)name[i])
+		if (c != (uint8_t)name[i] || !c) /* a NUL in the text is no end */
 			return c < (uint8_t)name[i] ? -1 : 1;
 	}
 	return name[text.n] ? -1 : 0;
