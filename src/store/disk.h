@@ -39,6 +39,7 @@ struct disk {
 	struct rocks *rocks;
 	struct tables *tables;
 	struct keeper *keeper; /* NULL when read-only */
+	struct counting *counting;
 	bool read_only;
 	pthread_rwlock_t writing; /* held for reading while a small run is written, for writing to change area */
 	pthread_mutex_t view;     /* what scans see changes in one step under it */

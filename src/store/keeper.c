@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/counting.h"
 #include "store/disk.h"
 #include "store/segment.h"
 
@@ -169,6 +170,7 @@ static int change_tables(struct disk *d, struct table *const *old, size_t n, str
 	rocks_batch_free(b);
 	if (rc == 0) {
 		pthread_mutex_lock(&d->view);
+		counting_replaced(d->counting, gone, n, table_number(new));
 		tables_change(d->tables, &new, 1, gone, n);
 		pthread_mutex_unlock(&d->view);
 	}

@@ -108,6 +108,16 @@ int scan_next(struct scan *sc, struct bytes *ret_key, struct bytes *ret_value, s
 	return sc->engine->scan_next(sc, ret_key, ret_value, e);
 }
 
+int scan_count(struct scan *sc, struct bytes prefix, uint64_t budget, uint64_t *ret, struct err *e)
+{
+	size_t n = prefix.n;
+	while (n && prefix.p[n - 1] == 0xff)
+		n--;
+	if (!n)
+		return err_set(e, ERR_USAGE, "rows are counted below a prefix");
+	return sc->engine->scan_count(sc, prefix, budget, ret, e);
+}
+
 void scan_end(struct scan *sc)
 {
 	if (sc)

@@ -79,6 +79,10 @@ void scan_bound(struct scan *sc, struct bytes hi);
 int scan_seek(struct scan *sc, struct bytes at, struct bytes *ret_key, struct bytes *ret_value,
               struct err *e);
 int scan_next(struct scan *sc, struct bytes *ret_key, struct bytes *ret_value, struct err *e);
+/* The exact number of rows whose keys begin with prefix (not empty, not all octets 255), as the scan sees them; bounds do not matter. What was
+ * counted is remembered, so that counting it again looks only at what came since. budget: how many rows may be looked at,
+ * 0 for all there are; 1 is returned, and nothing else, when they would be more. The rows of the scan stay where they are. */
+int scan_count(struct scan *sc, struct bytes prefix, uint64_t budget, uint64_t *ret, struct err *e);
 void scan_end(struct scan *sc);
 
 /* A number that changes whenever a commit may have changed what a scan begun now would see. */

@@ -325,6 +325,17 @@ static int memory_scan_next(struct scan *scan, struct bytes *key, struct bytes *
 	return scan_row(sc, key, value);
 }
 
+static int memory_scan_count(struct scan *scan, struct bytes prefix, uint64_t budget, uint64_t *ret, struct err *e)
+{
+	const struct memory_scan *sc = (struct memory_scan *)scan;
+	size_t from = rows_find(sc->rows, prefix), to = from;
+	(void)e, (void)budget;
+	while (to < sc->rows->n && bytes_has_prefix(row_key(sc->rows, to), prefix))
+		to++;
+	*ret = to - from;
+	return 0;
+}
+
 static void memory_scan_end(struct scan *scan)
 {
 	struct memory_scan *sc = (struct memory_scan *)scan;
@@ -369,6 +380,7 @@ const struct store_engine store_memory = {
 	.scan_bound = memory_scan_bound,
 	.scan_seek = memory_scan_seek,
 	.scan_next = memory_scan_next,
+	.scan_count = memory_scan_count,
 	.scan_end = memory_scan_end,
 	.generation = memory_generation,
 	.figures = memory_figures,

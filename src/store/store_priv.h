@@ -23,6 +23,7 @@ struct store_engine {
 	int (*scan_seek)(struct scan *sc, struct bytes at, struct bytes *key, struct bytes *value,
 	                 struct err *e);
 	int (*scan_next)(struct scan *sc, struct bytes *key, struct bytes *value, struct err *e);
+	int (*scan_count)(struct scan *sc, struct bytes prefix, uint64_t budget, uint64_t *ret, struct err *e);
 	void (*scan_end)(struct scan *sc);
 	uint64_t (*generation)(struct store *s);
 	int (*figures)(struct store *s, struct store_figures *ret, struct err *e);

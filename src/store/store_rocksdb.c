@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/counting.h"
 #include "store/disk.h"
 
 enum {
@@ -107,6 +108,7 @@ static void disk_close(struct store *s)
 	struct disk *d = (struct disk *)s;
 	keeper_stop(d->keeper);
 	tables_free(d->tables);
+	counting_free(d->counting);
 	rocks_close(d->rocks);
 	pthread_rwlock_destroy(&d->writing);
 	pthread_mutex_destroy(&d->view);
@@ -317,6 +319,7 @@ static int open_once(const char *path, enum store_mode mode, const struct store_
 	pthread_rwlock_init(&d->writing, NULL);
 	pthread_mutex_init(&d->view, NULL);
 	char *rocks = path_join(d->base.path, "rocksdb"), *tables = path_join(d->base.path, "tables");
+	d->counting = counting_new();
 	d->tables = tables_new(tables, opt->cache_bytes ? (size_t)opt->cache_bytes : CACHE_DEFAULT);
 	int rc = rocks_open(rocks, d->read_only, ROCKS_CACHE, threads, &d->rocks, e);
 	if (rc == 0)
@@ -583,6 +586,7 @@ static int disk_forget(struct store *s, struct bytes key, struct err *e)
 struct disk_scan {
 	struct scan base;
 	struct disk *disk; /* borrowed */
+	struct counting_view view;
 	struct table_set *set;
 	struct rocks_snapshot *snapshot;
 	struct rocks_cursor **areas; /* owned */
@@ -597,6 +601,7 @@ static int disk_scan_begin(struct store *s, struct scan **ret, struct err *e)
 {
 	struct disk *d = (struct disk *)s;
 	(void)e;
+	uint64_t generation = atomic_load(&d->generation);
 	pthread_mutex_lock(&d->view);
 	struct table_set *set = tables_hold(d->tables);
 	struct rocks_snapshot *snapshot = rocks_snapshot_take(d->rocks);
@@ -608,6 +613,7 @@ static int disk_scan_begin(struct store *s, struct scan **ret, struct err *e)
 	sc->disk = d;
 	sc->set = set;
 	sc->snapshot = snapshot;
+	sc->view = (struct counting_view){d, set, snapshot, first, fresh ? end : first, generation};
 	for (size_t i = 0; i < set->n; i++) {
 		table_source_init(&sc->tables[i], live_table(set->live[i]), false);
 		merger_add(&sc->merger, &sc->tables[i].source);
@@ -651,6 +657,12 @@ static int disk_scan_next(struct scan *scan, struct bytes *key, struct bytes *va
 {
 	struct disk_scan *sc = (struct disk_scan *)scan;
 	return within(sc, merger_next(&sc->merger, key, value, e), key);
+}
+
+static int disk_scan_count(struct scan *scan, struct bytes prefix, uint64_t budget, uint64_t *ret, struct err *e)
+{
+	struct disk_scan *sc = (struct disk_scan *)scan;
+	return counting_count(sc->disk->counting, &sc->view, prefix, budget, ret, e);
 }
 
 static void disk_scan_end(struct scan *scan)
@@ -730,6 +742,7 @@ const struct store_engine store_rocksdb = {
 	.scan_bound = disk_scan_bound,
 	.scan_seek = disk_scan_seek,
 	.scan_next = disk_scan_next,
+	.scan_count = disk_scan_count,
 	.scan_end = disk_scan_end,
 	.generation = disk_generation,
 	.figures = disk_figures,

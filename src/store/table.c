@@ -72,6 +72,7 @@ struct table_writer {
 	uint64_t offset;       /* of the end of pending in the file */
 	struct segment_builder *rows;
 	struct segment_builder *index[TABLE_DEPTH_MAX];
+	uint64_t index_rows[TABLE_DEPTH_MAX]; /* below each */
 	struct buffer separator; /* scratch */
 	struct buffer last;      /* the last key of the segment before */
 	struct place held;       /* the segment before, whose index entry waits for the key that follows */
@@ -162,7 +163,9 @@ static int end_index(struct table_writer *w, int level, struct err *e)
 	size_t start = w->pending.n;
 	segment_encode(b, w->index_packer, &w->pending, NULL);
 	struct place place = end_block(w, start);
-	int rc = index_add(w, level + 1, buffer_bytes(&key), &place, 0, e);
+	uint64_t rows = w->index_rows[level];
+	w->index_rows[level] = 0;
+	int rc = index_add(w, level + 1, buffer_bytes(&key), &place, rows, e);
 	buffer_release(&key);
 	return rc;
 }
@@ -179,6 +182,7 @@ static int index_add(struct table_writer *w, int level, struct bytes key, const 
 	n += varint_put(value + n, place->octets);
 	n += varint_put(value + n, rows);
 	segment_add(w->index[level], key, bytes_of(value, n));
+	w->index_rows[level] += rows;
 	return segment_is_full(w->index[level]) ? end_index(w, level, e) : 0;
 }
 
@@ -490,13 +494,20 @@ struct bytes table_dictionary(const struct table *t)
 
 /* --- a place --- */
 
-static int get_place(const struct table *t, const struct table_level *l, struct place *ret, struct err *e)
+/* Reads an index entry: where a block is, and how many rows lie below it. */
+static int get_entry(const struct table *t, const struct segment *s, uint32_t at, struct place *ret,
+                     uint64_t *ret_rows, struct err *e)
 {
-	struct bytes value = segment_value(l->segment, l->at);
-	const uint8_t *end = value.p + value.n;
-	size_t n = varint_get(value.p, end, &ret->offset);
-	size_t m = n ? varint_get(value.p + n, end, &ret->octets) : 0;
-	return m ? 0 : err_set(e, ERR_CORRUPT, "%s: an index entry does not decode", t->path);
+	struct bytes value = segment_value(s, at);
+	const uint8_t *p = value.p, *end = p + value.n;
+	uint64_t *const parts[] = {&ret->offset, &ret->octets, ret_rows};
+	for (int i = 0; i < 3; i++) {
+		size_t n = varint_get(p, end, parts[i]);
+		if (!n)
+			return err_set(e, ERR_CORRUPT, "%s: an index entry does not decode", t->path);
+		p += n;
+	}
+	return 0;
 }
 
 static void let_go(struct table_cursor *c, int depth)
@@ -521,7 +532,8 @@ static int descend(struct table_cursor *c, bool fill, struct err *e)
 	struct table *t = c->table;
 	struct table_level *below = &c->level[c->depth];
 	struct place place;
-	int rc = get_place(t, below - 1, &place, e);
+	uint64_t rows;
+	int rc = get_entry(t, below[-1].segment, below[-1].at, &place, &rows, e);
 	if (rc < 0)
 		return rc;
 	below->held = c->pass ? NULL : cache_get(t->cache, t->number, place.offset);
@@ -600,6 +612,28 @@ int table_next(struct table_cursor *c, struct err *e)
 	if (++l->at < l->segment->n)
 		return 1;
 	return settle(c, e);
+}
+
+int table_rank(struct table_cursor *c, struct bytes key, uint64_t *ret, struct err *e)
+{
+	struct table *t = c->table;
+	int leaf = (int)t->foot.levels, rc = table_seek(c, key, e);
+	if (rc <= 0) {
+		*ret = t->foot.rows;
+		return rc;
+	}
+	*ret = c->level[leaf].at;
+	for (int level = 0; level < leaf; level++) {
+		for (uint32_t i = 0; i < c->level[level].at; i++) {
+			struct place place;
+			uint64_t rows;
+			rc = get_entry(t, c->level[level].segment, i, &place, &rows, e);
+			if (rc < 0)
+				return rc;
+			*ret += rows;
+		}
+	}
+	return 0;
 }
 
 struct bytes table_key(const struct table_cursor *c)

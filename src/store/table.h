@@ -58,6 +58,8 @@ struct table_cursor {
 /* Go to the first row with a key >= at, or one row on. 1: there is one, 0: the end, negative: an error. */
 int table_seek(struct table_cursor *c, struct bytes at, struct err *e);
 int table_next(struct table_cursor *c, struct err *e);
+/* How many rows of the table have a lesser key; takes time by the depth of the index, not by their number. The cursor moves. */
+int table_rank(struct table_cursor *c, struct bytes key, uint64_t *ret, struct err *e);
 /* Of the row that the cursor is on; valid until it moves. */
 struct bytes table_key(const struct table_cursor *c);
 struct bytes table_value(const struct table_cursor *c);
