@@ -23,3 +23,4 @@ int export_main(int argc, char **argv);
 int user_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int stats_main(int argc, char **argv);
+int bench_main(int argc, char **argv);

@@ -13,6 +13,7 @@ static const struct command commands[] = {
 	{"user", "manage accounts", user_main},
 	{"check", "verify a store", check_main},
 	{"stats", "show what a store holds", stats_main},
+	{"bench", "measure speed and size on this machine", bench_main},
 };
 
 #define COUNT (sizeof(commands) / sizeof(commands[0]))
