@@ -23,7 +23,6 @@ struct server {
 	const struct config *config; /* borrowed */
 	struct store *store;         /* borrowed */
 	struct access *access;       /* borrowed */
-	struct counts *counts;       /* owned */
 	struct workers *workers;     /* owned */
 	struct hangups *hangups;     /* owned */
 	struct MHD_Daemon *daemons[CONFIG_LISTEN_MAX];

@@ -101,7 +101,7 @@ static bool prepare(struct request *r, struct page_request *p)
 	struct err e;
 	const char *types = request_header(r, "dribble-filter-rrtype");
 	const char *cursor = request_header(r, "dribble-paginate-cursor");
-	*p = (struct page_request){.store = r->server->store, .counts = r->server->counts};
+	*p = (struct page_request){.store = r->server->store};
 	p->origin = bytes_str(r->server->config->origin);
 	if (!style_choose(r, &p->style) || !limits_choose(r, p, cursor))
 		return false;

@@ -353,7 +353,6 @@ int server_start(const struct config *config, struct store *store, struct access
 	s->store = store;
 	s->access = access;
 	pthread_mutex_init(&s->keys_lock, NULL);
-	s->counts = counts_new();
 	s->workers = workers_new(WORKERS);
 	s->hangups = hangups_new();
 	if (!s->workers || !s->hangups)
@@ -396,7 +395,6 @@ void server_stop(struct server *s, unsigned grace_ms)
 		free(s->urls[i]);
 	}
 	hangups_free(s->hangups);
-	counts_free(s->counts);
 	pthread_mutex_destroy(&s->keys_lock);
 	free(s);
 }

@@ -6,7 +6,6 @@
 #include "access/access.h"
 #include "base/err.h"
 #include "config/config.h"
-#include "query/count.h"
 #include "store/store.h"
 
 struct server;

@@ -10,7 +10,6 @@ int page_begin(struct page *p, struct page_request *r, struct err *e)
 	r->question = (struct question){0};
 	p->answer.style = p->r.style;
 	p->answer.origin = p->r.origin;
-	p->generation = store_generation(p->r.store); /* before the scan: a size never outlives its rows */
 	return walk_begin(p->r.store, &p->r.question, &p->walk, e);
 }
 
@@ -57,39 +56,31 @@ static bool over_budget(struct page *p)
 	return p->r.budget && ++p->looked > p->r.budget;
 }
 
-/* The walk is on a row beyond the limit of its set: counts the set within this range, all of it. */
+/* The walk is on a row beyond the limit of its set: counts the set within this range, all of it, and leaves it. 2: the
+ * budget does not allow it. */
 static int count_set(struct page *p, struct page_set *set, struct err *e)
 {
 	const struct range *range = &p->walk.q->ranges[p->walk.range];
 	struct buffer prefix = BUFFER_INIT;
-	uint64_t size = 0;
-	int rc = 1;
-	size_t in_range = p->walk.range;
+	uint64_t size;
 	buffer_put(&prefix, p->walk.row_key.p, range->subject_n);
 	key_put_type(&prefix, set->type);
-	bool whole = range->prefix.n <= prefix.n; /* else the range is a part of the set */
-	if (whole && p->r.counts &&
-	    counts_get(p->r.counts, buffer_bytes(&prefix), p->generation, &size)) {
-		set->total = size;
-		rc = walk_skip_type(&p->walk, e);
-		buffer_release(&prefix);
-		return rc;
-	}
-	size = set->total ? set->total : set->sent;
-	while (rc == 1 && p->walk.range == in_range &&
-	       bytes_has_prefix(p->walk.row_key, buffer_bytes(&prefix))) {
-		size++;
-		if (over_budget(p)) {
-			buffer_release(&prefix);
-			return 2;
-		}
-		rc = walk_next(&p->walk, e);
-	}
-	set->total = size;
-	if (whole && p->r.counts && rc >= 0 && p->r.question.n == 1)
-		counts_put(p->r.counts, buffer_bytes(&prefix), p->generation, size);
+	bool part = range->prefix.n > prefix.n; /* the range is a part of the set */
+	int rc = scan_count(p->walk.scan, part ? range->prefix : buffer_bytes(&prefix), p->r.budget, &size, e);
 	buffer_release(&prefix);
-	return rc;
+	if (rc != 0)
+		return rc < 0 ? rc : 2;
+	set->total = set->before + size;
+	return walk_skip_type(&p->walk, e);
+}
+
+/* A set may stand in several ranges: what it had before this one is counted already. */
+static void enter_range(struct page *p, struct page_set *set)
+{
+	if (set->range == p->walk.range + 1)
+		return;
+	set->range = p->walk.range + 1;
+	set->before = set->total ? set->total : set->sent;
 }
 
 static int plan_sets(struct page *p, struct err *e)
@@ -100,6 +91,7 @@ static int plan_sets(struct page *p, struct err *e)
 		if (type < 0)
 			return err_set(e, ERR_CORRUPT, "a key of the store does not decode");
 		struct page_set *set = set_of(p, (uint16_t)type);
+		enter_range(p, set);
 		if (set->sent >= p->r.limit) {
 			rc = count_set(p, set, e);
 			continue;

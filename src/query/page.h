@@ -6,7 +6,6 @@
 #pragma once
 
 #include "answer/answer.h"
-#include "query/count.h"
 #include "query/walk.h"
 
 #define PAGE_BUFFER (1 << 20) /* octets of lines kept from planning */
@@ -19,7 +18,6 @@ struct page_request {
 	uint64_t limit;           /* records of a page, or of each type */
 	enum style style;
 	struct bytes origin;
-	struct counts *counts;    /* may be NULL */
 	uint64_t budget;          /* rows that may be looked at while planning; 0: no bound */
 };
 
@@ -27,6 +25,8 @@ struct page_set {
 	uint16_t type;
 	uint64_t sent;  /* records given out */
 	uint64_t total; /* records there are, when more than the limit */
+	uint64_t before; /* of those, in earlier ranges */
+	size_t range;    /* the one it was met in last, plus one */
 };
 
 struct page {
@@ -43,7 +43,6 @@ struct page {
 	struct position next;
 	struct record_scratch scratch;
 	uint64_t looked;
-	uint64_t generation;
 };
 
 /* Takes the question over, also on failure. */

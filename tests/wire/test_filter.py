@@ -197,6 +197,15 @@ def total_follows():
         eq(wix().ask("over.wixdns.net").errors, maxset(("over.wixdns.net", 1000, "CNAME", n)))
 
 
+@check("total_value adds up when a text is found as it is and in lower case, in whatever order it was counted")
+def total_of_two_texts():
+    rows = [cof(f"u{i}.text.test", "TXT", "ABC def") for i in range(6)] + [cof(f"l{i}.text.test", "TXT", "abc def") for i in range(5)]
+    small().feed(rows)
+    for value, total in (("ABC def", 11), ("abc def", 5), ("ABC def", 11)):
+        answer = small().ask(value)
+        eq((len(answer.lines), json.loads(answer.errors)[0]["total_value"]), (3, total), answer.head)
+
+
 @check("total_value is exact again after a restart")
 def total_after_restart():
     old = wix()
