@@ -595,12 +595,12 @@ static int disk_run_commit(struct run *run, struct err *e)
 	const uint8_t prefix = SPACE_NOTE;
 	struct rocks_batch *b = rocks_batch_new();
 	put_all(b, &r->notes, bytes_of(&prefix, 1), false);
+	atomic_fetch_add(&r->disk->begun, 1);
 	int rc = r->small ? commit_small(r, b, e) : commit_large(r, b, e);
+	atomic_fetch_add(&r->disk->generation, 1);
 	rocks_batch_free(b);
-	if (rc == 0) {
-		atomic_fetch_add(&r->disk->generation, 1);
+	if (rc == 0)
 		keeper_wake(r->disk->keeper);
-	}
 	disk_run_abort(run);
 	return rc;
 }
@@ -615,11 +615,11 @@ static int disk_forget(struct store *s, struct bytes key, struct err *e)
 	buffer_put_byte(&prefixed, SPACE_NOTE);
 	buffer_put_bytes(&prefixed, key);
 	rocks_batch_delete(b, buffer_bytes(&prefixed));
+	atomic_fetch_add(&d->begun, 1);
 	int rc = rocks_write(d->rocks, b, e);
+	atomic_fetch_add(&d->generation, 1);
 	rocks_batch_free(b);
 	buffer_release(&prefixed);
-	if (rc == 0)
-		atomic_fetch_add(&d->generation, 1);
 	return rc;
 }
 
@@ -649,13 +649,14 @@ static int disk_scan_begin(struct store *s, struct scan **ret, struct err *e)
 	struct rocks_snapshot *snapshot = rocks_snapshot_take(d->rocks);
 	uint32_t first = d->first_area, end = d->area + 1;
 	bool fresh = atomic_load(&d->fresh_rows) > 0;
+	bool settled = atomic_load(&d->begun) == generation;
 	pthread_mutex_unlock(&d->view);
 	struct disk_scan *sc = xcalloc(1, sizeof(*sc) + set->n * sizeof(sc->tables[0]));
 	sc->base.engine = &store_rocksdb;
 	sc->disk = d;
 	sc->set = set;
 	sc->snapshot = snapshot;
-	sc->view = (struct counting_view){d, set, snapshot, first, fresh ? end : first, generation};
+	sc->view = (struct counting_view){d, set, snapshot, first, fresh ? end : first, generation, settled};
 	for (size_t i = 0; i < set->n; i++) {
 		table_source_init(&sc->tables[i], live_table(set->live[i]), false);
 		merger_add(&sc->merger, &sc->tables[i].source);
