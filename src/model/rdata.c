@@ -8,36 +8,81 @@
 #include "model/rdata_priv.h"
 #include "model/rrtype.h"
 
-static const struct {
-	uint16_t type;
-	char fields[10];
-} layouts[] = {
-	{2, "n"},        {3, "n"},         {4, "n"},    {5, "n"},         {6, "nn44444"},
-	{7, "n"},        {8, "n"},         {9, "n"},    {12, "n"},        {14, "nn"},
-	{15, "2n"},      {17, "nn"},       {18, "2n"},  {21, "2n"},       {23, "n"},
-	{24, "2114442n*"}, {26, "2nn"},    {30, "n*"},  {33, "222n"},     {35, "22sssn"},
-	{36, "2n"},      {39, "n"},        {46, "2114442n*"}, {47, "n*"}, {58, "nn"},
-	{64, "2n*"},     {65, "2n*"},      {107, "2n"},
+/* By type. DLV and TA, far above, are DS by another number. */
+static const char layouts[][10] = {
+	[2] = "n",     [3] = "n",       [4] = "n",       [5] = "n",          [6] = "nn44444",
+	[7] = "n",     [8] = "n",       [9] = "n",       [11] = "a1*",       [12] = "n",
+	[13] = "ss",   [14] = "nn",     [15] = "2n",     [17] = "nn",        [18] = "2n",
+	[19] = "s",    [20] = "so",     [21] = "2n",     [23] = "n",         [24] = "2114442n*",
+	[25] = "211*", [26] = "2nn",    [27] = "sss",    [29] = "88",        [30] = "n*",
+	[33] = "222n", [35] = "22sssn", [36] = "2n",     [37] = "221*",      [39] = "n",
+	[42] = "p",    [43] = "211*",   [44] = "11*",    [46] = "2114442n*", [47] = "nm",
+	[48] = "211*", [50] = "112hhm", [51] = "112h",   [52] = "111*",      [53] = "111*",
+	[57] = "211*", [58] = "nn",     [59] = "211*",   [60] = "211*",      [62] = "42m",
+	[63] = "411*", [64] = "2nv",    [65] = "2nv",    [66] = "212n",      [104] = "28",
+	[105] = "2a",  [106] = "28",    [107] = "2n",    [108] = "6",        [109] = "8",
+	[256] = "22*", [257] = "1s*",   [259] = "441s*",
 };
 
 const char *rdata_layout(uint16_t type)
 {
-	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
-		if (layouts[i].type == type)
-			return layouts[i].fields;
-	}
-	return NULL;
+	if (type == 32768 || type == 32769)
+		type = 43;
+	return type < sizeof(layouts) / sizeof(layouts[0]) && *layouts[type] ? layouts[type] : NULL;
 }
 
 bool rdata_layout_is_plain(const char *layout)
 {
-	return layout && strspn(layout, "n24") == strlen(layout);
+	return layout && strspn(layout, "n24so") == strlen(layout);
 }
 
 bool rdata_is_text(uint16_t type)
 {
 	return type == RRTYPE_TXT || type == RRTYPE_SPF || type == 56 || type == 258 ||
 	       type == 261 || type == 262;
+}
+
+/* Ascending windows of 1 to 32 octets (RFC 4034 4.1.2). */
+static bool bitmap_is_valid(const uint8_t *p, size_t n)
+{
+	int last = -1;
+	while (n) {
+		if (n < 2 || p[0] <= last || p[1] < 1 || p[1] > 32 || p[1] > n - 2)
+			return false;
+		last = p[0];
+		size_t item = p[1] + 2u;
+		p += item, n -= item;
+	}
+	return true;
+}
+
+/* Address prefixes (RFC 3123 4). */
+static bool prefixes_are_valid(const uint8_t *p, size_t n)
+{
+	while (n) {
+		if (n < 4 || (p[3] & 0x7fu) > n - 4)
+			return false;
+		size_t item = (p[3] & 0x7fu) + 4u;
+		p += item, n -= item;
+	}
+	return true;
+}
+
+/* SvcParams: ascending keys, each with its length (RFC 9460 2.2). */
+static bool params_are_valid(const uint8_t *p, size_t n)
+{
+	int last = -1;
+	while (n) {
+		if (n < 4)
+			return false;
+		int key = p[0] << 8 | p[1];
+		size_t item = (size_t)(p[2] << 8 | p[3]) + 4;
+		if (key <= last || item > n)
+			return false;
+		last = key;
+		p += item, n -= item;
+	}
+	return true;
 }
 
 /* Length of a field at the start of p, or ERR_SYNTAX. */
@@ -47,10 +92,24 @@ static int field_len(char field, const uint8_t *p, size_t n)
 	switch (field) {
 	case 'n':
 		return dname_wire_len(p, n);
+	case 'o':
+		if (!n)
+			return 0;
+		/* fall through */
 	case 's':
+	case 'h':
 		return n >= 1 && p[0] < n ? p[0] + 1 : ERR_SYNTAX;
+	case 'm':
+		return bitmap_is_valid(p, n) ? (int)n : ERR_SYNTAX;
+	case 'p':
+		return prefixes_are_valid(p, n) ? (int)n : ERR_SYNTAX;
+	case 'v':
+		return params_are_valid(p, n) ? (int)n : ERR_SYNTAX;
 	case '*':
 		return (int)n;
+	case 'a':
+		need = 4;
+		/* fall through */
 	default:
 		return n >= need ? (int)need : ERR_SYNTAX;
 	}
@@ -58,7 +117,7 @@ static int field_len(char field, const uint8_t *p, size_t n)
 
 /* Calls each for every name of a layout; checks the lengths. */
 static int layout_names(const char *layout, struct bytes rdata,
-                        void (*each)(void *ctx, size_t at, size_t n), void *ctx)
+			void (*each)(void *ctx, size_t at, size_t n), void *ctx)
 {
 	size_t at = 0;
 	for (; *layout; layout++) {
@@ -72,44 +131,78 @@ static int layout_names(const char *layout, struct bytes rdata,
 	return at == rdata.n ? 0 : ERR_SYNTAX;
 }
 
-/* Where the names of HIP, IPSECKEY and AMTRELAY begin; 0 when there are none. */
-static size_t odd_names_start(uint16_t type, struct bytes r)
+static void ignore_name(void *ctx, size_t at, size_t n)
 {
-	if (type == 45) /* RFC 4025: precedence, gateway type, algorithm, gateway, key */
-		return r.n > 3 && r.p[1] == 3 ? 3 : 0;
-	if (type == 260) /* RFC 8777: precedence, D and type, relay */
-		return r.n > 2 && (r.p[1] & 0x7f) == 3 ? 2 : 0;
-	if (type == 55 && r.n >= 4) /* RFC 8005: HIT length, algorithm, key length, HIT, key, servers */
-		return 4u + r.p[0] + (size_t)(r.p[2] << 8 | r.p[3]);
-	return 0;
 }
 
-int rdata_odd_names(uint16_t type, struct bytes rdata, void (*each)(void *ctx, size_t at, size_t n),
-                    void *ctx)
+bool rdata_layout_fits(const char *layout, struct bytes rdata)
 {
-	size_t at = odd_names_start(type, rdata);
-	if (!at)
-		return 0;
-	if (at > rdata.n)
+	return layout_names(layout, rdata, ignore_name, NULL) == 0;
+}
+
+/* The types whose make-up depends on what they hold: names from an offset on. */
+struct odd {
+	size_t at;
+	size_t names;
+	bool rest; /* more may follow the names */
+};
+
+static struct odd odd_of_gateway(uint8_t kind, size_t at, bool rest)
+{
+	size_t address = kind == 1 ? 4 : kind == 2 ? 16 : 0;
+	return (struct odd){at + address, kind == 3, rest || kind > 3};
+}
+
+static bool odd_of(uint16_t type, struct bytes r, struct odd *ret)
+{
+	switch (type) {
+	case 38: /* RFC 2874 3.1: prefix length, the rest of the address, prefix name */
+		if (r.n < 1 || r.p[0] > 128)
+			return false;
+		*ret = (struct odd){1u + (128u - r.p[0] + 7u) / 8, r.p[0] > 0, false};
+		break;
+	case 45: /* RFC 4025: precedence, gateway type, algorithm, gateway, key */
+		if (r.n < 3)
+			return false;
+		*ret = odd_of_gateway(r.p[1], 3, true);
+		break;
+	case 55: /* RFC 8005: HIT length, algorithm, key length, HIT, key, servers */
+		if (r.n < 4)
+			return false;
+		*ret = (struct odd){4u + r.p[0] + (size_t)(r.p[2] << 8 | r.p[3]), SIZE_MAX, false};
+		break;
+	case 260: /* RFC 8777: precedence, D and type, relay */
+		if (r.n < 2)
+			return false;
+		*ret = odd_of_gateway(r.p[1] & 0x7f, 2, false);
+		break;
+	default:
+		*ret = (struct odd){0, 0, true};
+	}
+	return ret->at <= r.n;
+}
+
+static int odd_names(uint16_t type, struct bytes rdata,
+		     void (*each)(void *ctx, size_t at, size_t n), void *ctx)
+{
+	struct odd o;
+	if (!odd_of(type, rdata, &o))
 		return ERR_SYNTAX;
-	while (at < rdata.n) {
-		int n = dname_wire_len(rdata.p + at, rdata.n - at);
+	for (; o.names && (o.at < rdata.n || o.names == 1); o.names--) {
+		int n = dname_wire_len(rdata.p + o.at, rdata.n - o.at);
 		if (n < 0)
 			return n;
-		each(ctx, at, (size_t)n);
-		at += (size_t)n;
-		if (type == 45)
-			break;
+		each(ctx, o.at, (size_t)n);
+		o.at += (size_t)n;
 	}
-	return type == 260 && at != rdata.n ? ERR_SYNTAX : 0;
+	return o.rest || o.at == rdata.n ? 0 : ERR_SYNTAX;
 }
 
-static int each_name(uint16_t type, struct bytes rdata, void (*each)(void *ctx, size_t at, size_t n),
-                     void *ctx)
+static int each_name(uint16_t type, struct bytes rdata,
+		     void (*each)(void *ctx, size_t at, size_t n), void *ctx)
 {
 	const char *layout = rdata_layout(type);
-	return layout ? layout_names(layout, rdata, each, ctx)
-	              : rdata_odd_names(type, rdata, each, ctx);
+	return layout ? layout_names(layout, rdata, each, ctx) : odd_names(type, rdata, each, ctx);
 }
 
 /* --- canonical form --- */
@@ -148,23 +241,6 @@ static int canonical_text(struct bytes wire, struct buffer *out)
 	return out->n - start > RDATA_MAX ? ERR_LIMIT : 0;
 }
 
-/* SvcParams: ascending keys, each with its length (RFC 9460 2.2). */
-static bool params_are_valid(struct bytes p)
-{
-	int last = -1;
-	while (p.n) {
-		if (p.n < 4)
-			return false;
-		int key = p.p[0] << 8 | p.p[1];
-		size_t n = (size_t)(p.p[2] << 8 | p.p[3]);
-		if (key <= last || n > p.n - 4)
-			return false;
-		last = key;
-		p = bytes_of(p.p + 4 + n, p.n - 4 - n);
-	}
-	return true;
-}
-
 static struct bytes params_of(struct bytes rdata)
 {
 	int n = rdata.n > 2 ? dname_wire_len(rdata.p + 2, rdata.n - 2) : -1;
@@ -183,11 +259,8 @@ int rdata_canonical(uint16_t type, struct bytes wire, struct buffer *out)
 		rc = canonical_text(wire, out);
 	} else {
 		buffer_put_bytes(out, wire);
-		rc = each_name(type, bytes_of(out->p + start, wire.n), lower_name,
-		               out->p ? out->p + start : NULL);
-		if (rc == 0 && (type == RRTYPE_SVCB || type == RRTYPE_HTTPS) &&
-		    !params_are_valid(params_of(wire)))
-			rc = ERR_SYNTAX;
+		uint8_t *copy = buffer_reserve(out, 1) - wire.n; /* never NULL */
+		rc = each_name(type, bytes_of(copy, wire.n), lower_name, copy);
 	}
 	if (rc < 0)
 		out->n = start;
@@ -205,12 +278,13 @@ struct terms {
 static void add_term(struct terms *t, enum term_kind kind, size_t at, size_t n)
 {
 	struct bytes value = bytes_of(t->rdata.p + at, n);
+	if (t->n == TERMS_MAX) /* hostile rdata has thousands: do not compare them all */
+		return;
 	for (size_t i = 0; i < t->n; i++) {
 		if (t->to[i].kind == kind && bytes_eq(t->to[i].value, value))
 			return;
 	}
-	if (t->n < TERMS_MAX)
-		t->to[t->n++] = (struct term){kind, value, (uint16_t)at};
+	t->to[t->n++] = (struct term){kind, value, (uint16_t)at};
 }
 
 static void add_name(void *ctx, size_t at, size_t n)
@@ -230,13 +304,13 @@ static void add_hints(struct terms *t)
 			return;
 		for (size_t i = 0; size && i + size <= n; i += size)
 			add_term(t, size == 4 ? TERM_IPV4 : TERM_IPV6,
-			         (size_t)(p.p + 4 + i - t->rdata.p), size);
+				 (size_t)(p.p + 4 + i - t->rdata.p), size);
 		p = bytes_of(p.p + 4 + n, p.n - 4 - n);
 	}
 }
 
 size_t rdata_terms(uint16_t type, enum rdata_form form, struct bytes rdata,
-                   struct term ret_terms[static TERMS_MAX])
+		   struct term ret_terms[static TERMS_MAX])
 {
 	struct terms t = {ret_terms, 0, rdata};
 	if (form == RDATA_OPAQUE)

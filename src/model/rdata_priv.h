@@ -4,22 +4,29 @@
 
 #include "model/rdata.h"
 
-/* How the wire form of a type is made up, a character a field: n a name, 1 2 4 integers of so many octets, s a
- * character-string, * whatever is left. NULL: not known here. */
+/* How the wire form of a type is made up, a character a field: n a name, 1 2 4 6 8 integers of so
+ * many octets, a an IPv4 address, s a character-string, o one that may be missing at the end, h
+ * octets behind a length octet, m type bitmaps, p address prefixes, v SvcParams, * whatever is
+ * left. NULL: not known, or not so simple. */
 const char *rdata_layout(uint16_t type);
 
-/* A layout of names and integers alone is read and printed by rdata_text.c. */
+/* Whether the rdata is made up like that. */
+bool rdata_layout_fits(const char *layout, struct bytes rdata);
+
+/* A layout of names, integers and character-strings alone is read and printed by rdata_text.c. */
 bool rdata_layout_is_plain(const char *layout);
 
 bool rdata_is_text(uint16_t type); /* TXT and its family */
 
-/* The names that lie outside layouts (HIP, IPSECKEY, AMTRELAY): calls each for each name's offset and length. ERR_SYNTAX when
- * the rdata is malformed. */
-int rdata_odd_names(uint16_t type, struct bytes rdata, void (*each)(void *ctx, size_t at, size_t n),
-                    void *ctx);
+/* Appends the wire form of a name in rdata: one that a master file could hold as it is, and not @.
+ */
+int rdata_name_from_text(struct bytes text, struct buffer *out);
+
+/* Appends \DDD. */
+void rdata_octet_to_text(uint8_t c, struct buffer *out);
 
 /* libzscanner and libknot, behind rdata_foreign.c. */
 int rdata_foreign_from_text(struct rdata_parser *p, uint16_t type, struct bytes text,
-                            struct buffer *out);
+			    struct buffer *out);
 /* False when libknot cannot print it. */
 bool rdata_foreign_to_text(uint16_t type, struct bytes rdata, struct buffer *out);

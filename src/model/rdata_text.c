@@ -16,11 +16,20 @@ static bool is_blank(uint8_t c)
 	return c == ' ' || c == '\t';
 }
 
+/* Whether the octet behind is escaped: an odd number of backslashes. */
+static bool ends_in_backslash(const uint8_t *p, size_t n)
+{
+	size_t at = n;
+	while (at && p[at - 1] == '\\')
+		at--;
+	return (n - at) % 2;
+}
+
 static struct bytes trim(struct bytes t)
 {
 	while (t.n && is_blank(t.p[0]))
 		t = bytes_of(t.p + 1, t.n - 1);
-	while (t.n && is_blank(t.p[t.n - 1]) && (t.n < 2 || t.p[t.n - 2] != '\\'))
+	while (t.n && is_blank(t.p[t.n - 1]) && !ends_in_backslash(t.p, t.n - 1))
 		t.n--;
 	return t;
 }
@@ -39,20 +48,24 @@ static bool next_token(struct bytes *text, struct bytes *ret)
 	return true;
 }
 
-/* A name that a master file could hold as it is: what is special there goes to libzscanner to judge. */
-static int put_name(struct bytes token, struct buffer *out)
+/* What ends or opens something in a master file, when it is neither quoted nor escaped. */
+static bool is_special(uint8_t c)
 {
-	for (size_t i = 0; i < token.n; i++) {
-		uint8_t c = token.p[i];
-		if (c < 0x20 || c == '"' || c == ';' || c == '(' || c == ')')
+	return c < 0x20 || c == '"' || c == ';' || c == '(' || c == ')';
+}
+
+int rdata_name_from_text(struct bytes text, struct buffer *out)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (is_special(text.p[i]))
 			return ERR_SYNTAX;
-		if (c == '\\')
+		if (text.p[i] == '\\')
 			i++;
 	}
-	if (token.n == 1 && token.p[0] == '@')
+	if (text.n == 1 && text.p[0] == '@')
 		return ERR_SYNTAX;
 	uint8_t *to = buffer_reserve(out, DNAME_MAX);
-	int n = dname_from_text(token, to);
+	int n = dname_from_text(text, to);
 	if (n > 0)
 		out->n += (size_t)n;
 	return n < 0 ? n : 0;
@@ -74,34 +87,6 @@ static int put_integer(struct bytes token, int octets, struct buffer *out)
 	for (int i = octets - 1; i >= 0; i--)
 		*to++ = (uint8_t)(v >> (8 * i));
 	out->n += (size_t)octets;
-	return 0;
-}
-
-static int layout_from_text(const char *layout, struct bytes text, struct buffer *out)
-{
-	struct bytes token;
-	for (; *layout; layout++) {
-		if (!next_token(&text, &token))
-			return ERR_SYNTAX;
-		int rc = *layout == 'n' ? put_name(token, out) : put_integer(token, *layout - '0', out);
-		if (rc < 0)
-			return rc;
-	}
-	return next_token(&text, &token) ? ERR_SYNTAX : 0;
-}
-
-static int address_from_text(int family, struct bytes text, struct buffer *out)
-{
-	char spelling[INET6_ADDRSTRLEN];
-	uint8_t addr[16];
-	text = trim(text);
-	if (text.n >= sizeof(spelling) || memchr(text.p, 0, text.n))
-		return ERR_SYNTAX;
-	memcpy(spelling, text.p, text.n);
-	spelling[text.n] = '\0';
-	if (inet_pton(family, spelling, addr) != 1)
-		return ERR_SYNTAX;
-	buffer_put(out, addr, family == AF_INET ? 4 : 16);
 	return 0;
 }
 
@@ -129,6 +114,71 @@ static bool next_octet(const uint8_t **p, const uint8_t *end, uint8_t *ret)
 	return v <= 255;
 }
 
+/* The next character-string, quoted or a word. */
+static int put_string(struct bytes *text, struct buffer *out)
+{
+	*text = trim(*text);
+	const uint8_t *p = text->p, *end = p + text->n;
+	size_t start = out->n;
+	if (p == end)
+		return ERR_SYNTAX;
+	bool quoted = *p == '"';
+	uint8_t c = 0;
+	buffer_put_byte(out, 0);
+	for (p += quoted; p < end && (quoted ? *p != '"' : !is_blank(*p));) {
+		if (quoted ? *p < 0x20 && *p != '\t' : is_special(*p))
+			return ERR_SYNTAX;
+		if (!next_octet(&p, end, &c))
+			return ERR_SYNTAX;
+		buffer_put_byte(out, c);
+	}
+	if (quoted && (p == end || (++p < end && !is_blank(*p))))
+		return ERR_SYNTAX;
+	if (out->n - start > 256)
+		return ERR_LIMIT;
+	out->p[start] = (uint8_t)(out->n - start - 1);
+	*text = bytes_of(p, (size_t)(end - p));
+	return 0;
+}
+
+static int field_from_text(char field, struct bytes *text, struct buffer *out)
+{
+	struct bytes token;
+	if (field == 's')
+		return put_string(text, out);
+	if (field == 'o')
+		return trim(*text).n ? put_string(text, out) : 0;
+	if (!next_token(text, &token))
+		return ERR_SYNTAX;
+	return field == 'n' ? rdata_name_from_text(token, out)
+			    : put_integer(token, field - '0', out);
+}
+
+static int layout_from_text(const char *layout, struct bytes text, struct buffer *out)
+{
+	for (; *layout; layout++) {
+		int rc = field_from_text(*layout, &text, out);
+		if (rc < 0)
+			return rc;
+	}
+	return trim(text).n ? ERR_SYNTAX : 0;
+}
+
+static int address_from_text(int family, struct bytes text, struct buffer *out)
+{
+	char spelling[INET6_ADDRSTRLEN];
+	uint8_t addr[16];
+	text = trim(text);
+	if (text.n >= sizeof(spelling) || memchr(text.p, 0, text.n))
+		return ERR_SYNTAX;
+	memcpy(spelling, text.p, text.n);
+	spelling[text.n] = '\0';
+	if (inet_pton(family, spelling, addr) != 1)
+		return ERR_SYNTAX;
+	buffer_put(out, addr, family == AF_INET ? 4 : 16);
+	return 0;
+}
+
 /* Octets as character-strings of 255. */
 static int put_strings(struct bytes octets, struct buffer *out)
 {
@@ -144,8 +194,9 @@ static int put_strings(struct bytes octets, struct buffer *out)
 	return 0;
 }
 
-/* Quoted strings one after another are one run of octets; so are the blanks-separated words behind a first quoted one. Text
- * that does not begin with a quote is one string as it stands: what feeds print that strip the quotes. */
+/* Quoted strings one after another are one run of octets; so are the blanks-separated words behind
+ * a first quoted one. Text that does not begin with a quote is one string as it stands: what feeds
+ * print that strip the quotes. */
 static int octets_from_text(struct bytes text, struct buffer *out)
 {
 	const uint8_t *p = text.p, *end = p + text.n;
@@ -183,9 +234,16 @@ static int text_from_text(struct bytes text, struct buffer *out)
 
 static int hex_digit(uint8_t c)
 {
-	return c >= '0' && c <= '9' ? c - '0'
+	return c >= '0' && c <= '9'                             ? c - '0'
 	       : ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f' ? ascii_lower(c) - 'a' + 10
-	                                                        : -1;
+								: -1;
+}
+
+/* The word \#, not a word that begins so. */
+static bool is_generic(struct bytes text)
+{
+	return text.n >= 2 && text.p[0] == '\\' && text.p[1] == '#' &&
+	       (text.n == 2 || is_blank(text.p[2]));
 }
 
 /* RFC 3597 5: \# LENGTH HEX, the hexadecimal digits in any number of words. */
@@ -195,8 +253,8 @@ static int generic_from_text(uint16_t type, struct bytes text, struct buffer *ou
 	size_t length = 0;
 	struct buffer wire = BUFFER_INIT;
 	int rc = ERR_SYNTAX, high = -1;
-	next_token(&text, &token);
-	if (token.n != 2 || !next_token(&text, &token) || token.n > 5)
+	next_token(&text, &token); /* \# */
+	if (!next_token(&text, &token) || token.n > 5)
 		return ERR_SYNTAX;
 	for (size_t i = 0; i < token.n; i++) {
 		if (token.p[i] < '0' || token.p[i] > '9')
@@ -228,7 +286,7 @@ int rdata_from_text(struct rdata_parser *p, uint16_t type, struct bytes text, st
 	if (text.n > RDATA_TEXT_MAX)
 		return ERR_LIMIT;
 	struct bytes trimmed = trim(text);
-	if (trimmed.n >= 2 && trimmed.p[0] == '\\' && trimmed.p[1] == '#')
+	if (is_generic(trimmed))
 		rc = generic_from_text(type, trimmed, out);
 	else if (type == RRTYPE_A || type == RRTYPE_AAAA)
 		rc = address_from_text(type == RRTYPE_A ? AF_INET : AF_INET6, text, out);
@@ -236,8 +294,8 @@ int rdata_from_text(struct rdata_parser *p, uint16_t type, struct bytes text, st
 		rc = text_from_text(text, out);
 	else if (!rdata_layout_is_plain(layout = rdata_layout(type)))
 		rc = rdata_foreign_from_text(p, type, text, out);
-	else if ((rc = layout_from_text(layout, text, out)) < 0) {
-		out->n = start;
+	else if ((rc = layout_from_text(layout, text, out)) < 0 && type == RRTYPE_SOA) {
+		out->n = start; /* times as 1h30m, which few write */
 		rc = rdata_foreign_from_text(p, type, text, out);
 	}
 	if (rc < 0)
@@ -252,37 +310,51 @@ static void put_blank(struct buffer *out)
 	buffer_put_byte(out, ' ');
 }
 
+void rdata_octet_to_text(uint8_t c, struct buffer *out)
+{
+	uint8_t digits[] = {'\\', '0' + c / 100, '0' + c / 10 % 10, '0' + c % 10};
+	buffer_put(out, digits, sizeof(digits));
+}
+
+/* A character-string; returns its length on the wire. */
+static size_t string_to_text(const uint8_t *p, struct buffer *out)
+{
+	buffer_put_byte(out, '"');
+	for (size_t i = 1; i <= *p; i++) {
+		uint8_t c = p[i];
+		if (c < 0x20 || c > 0x7e) {
+			rdata_octet_to_text(c, out);
+			continue;
+		}
+		if (c == '"' || c == '\\')
+			buffer_put_byte(out, '\\');
+		buffer_put_byte(out, c);
+	}
+	buffer_put_byte(out, '"');
+	return *p + 1u;
+}
+
 static void layout_to_text(const char *layout, struct bytes r, struct buffer *out)
 {
 	size_t at = 0;
 	for (const char *field = layout; *field; field++) {
+		if (*field == 'o' && at == r.n)
+			continue;
 		if (at)
 			put_blank(out);
 		if (*field == 'n') {
 			size_t n = (size_t)dname_wire_len(r.p + at, r.n - at);
 			dname_to_text(bytes_of(r.p + at, n), out);
 			at += n;
-			continue;
+		} else if (*field == 's' || *field == 'o') {
+			at += string_to_text(r.p + at, out);
+		} else {
+			uint64_t v = 0;
+			for (int i = *field - '0'; i; i--)
+				v = v << 8 | r.p[at++];
+			buffer_put_u64(out, v);
 		}
-		uint64_t v = 0;
-		for (int i = *field - '0'; i; i--)
-			v = v << 8 | r.p[at++];
-		buffer_put_u64(out, v);
 	}
-}
-
-static bool layout_fits(const char *layout, struct bytes r)
-{
-	size_t at = 0;
-	for (; *layout; layout++) {
-		int n = *layout == 'n'                     ? dname_wire_len(r.p + at, r.n - at)
-		        : r.n - at >= (size_t)(*layout - '0') ? *layout - '0'
-		                                              : -1;
-		if (n < 0)
-			return false;
-		at += (size_t)n;
-	}
-	return at == r.n;
 }
 
 static bool text_fits(struct bytes r)
@@ -295,21 +367,10 @@ static bool text_fits(struct bytes r)
 
 static void strings_to_text(struct bytes r, struct buffer *out)
 {
-	for (size_t at = 0; at < r.n; at += r.p[at] + 1u) {
+	for (size_t at = 0; at < r.n;) {
 		if (at)
 			put_blank(out);
-		buffer_put_byte(out, '"');
-		for (size_t i = 1; i <= r.p[at]; i++) {
-			uint8_t c = r.p[at + i];
-			if (c < 0x20 || c > 0x7e) {
-				buffer_putf(out, "\\%03u", c);
-				continue;
-			}
-			if (c == '"' || c == '\\')
-				buffer_put_byte(out, '\\');
-			buffer_put_byte(out, c);
-		}
-		buffer_put_byte(out, '"');
+		at += string_to_text(r.p + at, out);
 	}
 }
 
@@ -344,7 +405,8 @@ void rdata_to_text(uint16_t type, enum rdata_form form, struct bytes rdata, stru
 		address_to_text(AF_INET6, rdata.p, out);
 	else if (rdata_is_text(type) && text_fits(rdata))
 		strings_to_text(rdata, out);
-	else if (rdata_layout_is_plain(layout = rdata_layout(type)) && layout_fits(layout, rdata))
+	else if (rdata_layout_is_plain(layout = rdata_layout(type)) &&
+		 rdata_layout_fits(layout, rdata))
 		layout_to_text(layout, rdata, out);
 	else if (!rdata_foreign_to_text(type, rdata, out))
 		generic_to_text(rdata, out);

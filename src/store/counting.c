@@ -262,7 +262,7 @@ static int count_fresh(struct job *j, struct sum *s, struct err *e)
 	for (size_t i = 0; i < n; i++)
 		rocks_cursor_free(cursors[i]);
 	free(cursors);
-	s->fresh_known = rc == 0;
+	s->fresh_known = rc == 0 && v->settled;
 	s->fresh_generation = v->generation;
 	return rc;
 }
@@ -277,7 +277,7 @@ int counting_count(struct counting *c, const struct counting_view *v, struct byt
 		s = (struct sum){.set = set};
 	bool all = s.n == v->set->n;
 	bool fresh = v->end_area > v->first_area;
-	if (all && (!fresh || (s.fresh_known && s.fresh_generation == v->generation))) {
+	if (all && (!fresh || (s.fresh_known && v->settled && s.fresh_generation == v->generation))) {
 		*ret = s.rows + (fresh ? s.fresh_rows : 0);
 		free(s.tables);
 		return 0;

@@ -18,7 +18,8 @@ struct counting_view {
 	const struct table_set *set;
 	const struct rocks_snapshot *snapshot;
 	uint32_t first_area, end_area; /* the same: no fresh rows */
-	uint64_t generation;           /* from before the view was taken */
+	uint64_t generation;           /* of the store */
+	bool settled;                  /* no commit was on its way: whatever has this generation sees the same */
 };
 
 struct counting *counting_new(void);

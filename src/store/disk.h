@@ -46,7 +46,8 @@ struct disk {
 	uint32_t first_area;      /* guarded by view */
 	uint32_t area;            /* the newest; guarded by both */
 	atomic_ullong fresh_rows; /* in all areas that count; never less than there are, except for being zero only when there are none */
-	atomic_ullong generation;
+	atomic_ullong begun;      /* commits, also those that failed */
+	atomic_ullong generation; /* as many, when they are done: the same number says that none is on its way */
 };
 
 void disk_area_prefix(uint32_t area, uint8_t to[static AREA_PREFIX]);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Work behind the scenes. */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "store/counting.h"
@@ -25,6 +24,8 @@ struct keeper {
 	pthread_cond_t changed;
 	bool woken;
 	atomic_bool stopping;
+	uint32_t settle_to;   /* areas before it are being settled, 0: none are; kept when that fails. By who works */
+	uint64_t settle_rows; /* of them */
 	int rc; /* of the last work, and what it said */
 	struct err error;
 };
@@ -59,17 +60,6 @@ static int write_table(struct keeper *k, struct merger *m, int level, struct byt
 	return rc;
 }
 
-/* Drops a table that did not come alive, with its file. */
-static void discard(struct disk *d, struct table *t)
-{
-	if (!t)
-		return;
-	char *path = tables_path(d->tables, table_number(t));
-	table_close(t);
-	unlink(path);
-	free(path);
-}
-
 /* --- fresh rows --- */
 
 /* Rows of the areas [from, to) into a table. They no longer change. */
@@ -92,7 +82,8 @@ static int areas_to_table(struct keeper *k, uint32_t from, uint32_t to, struct t
 	return rc;
 }
 
-/* Writes that areas before one no longer count, and the table that has their rows instead. */
+/* Writes that areas before one no longer count, and the table that has their rows instead. When that fails, the log may
+ * have it all the same, and so the next open: the file must stay, which that open removes if it is not listed. */
 static int change_areas(struct disk *d, uint32_t from, uint32_t to, struct table *table, uint64_t rows, struct err *e)
 {
 	uint8_t key = SPACE_FIRST_AREA, first[AREA_PREFIX], lo[AREA_PREFIX], hi[AREA_PREFIX];
@@ -123,17 +114,22 @@ static int settle_fresh(struct keeper *k, struct err *e)
 {
 	struct disk *d = k->disk;
 	struct table *table = NULL;
-	pthread_rwlock_wrlock(&d->writing);
-	pthread_mutex_lock(&d->view);
-	uint32_t from = d->first_area, to = ++d->area;
-	uint64_t rows = atomic_load(&d->fresh_rows);
-	pthread_mutex_unlock(&d->view);
-	pthread_rwlock_unlock(&d->writing);
-	int rc = areas_to_table(k, from, to, &table, e);
+	if (!k->settle_to) {
+		pthread_rwlock_wrlock(&d->writing);
+		pthread_mutex_lock(&d->view);
+		k->settle_to = ++d->area;
+		k->settle_rows = atomic_load(&d->fresh_rows);
+		pthread_mutex_unlock(&d->view);
+		pthread_rwlock_unlock(&d->writing);
+	}
+	uint32_t from = d->first_area;
+	int rc = areas_to_table(k, from, k->settle_to, &table, e);
 	if (rc == 0)
-		rc = change_areas(d, from, to, table, rows, e);
+		rc = change_areas(d, from, k->settle_to, table, k->settle_rows, e);
 	if (rc < 0)
-		discard(d, table);
+		table_close(table);
+	else
+		k->settle_to = 0;
 	return rc;
 }
 
@@ -156,7 +152,7 @@ static int make_dictionary(struct table *const *tables, size_t n, uint64_t rows,
 	return rc;
 }
 
-/* Writes that tables are replaced by one that has all their rows. */
+/* Writes that tables are replaced by one that has all their rows. When that fails its file must stay, as above. */
 static int change_tables(struct disk *d, struct table *const *old, size_t n, struct table *new, int level, struct err *e)
 {
 	struct rocks_batch *b = rocks_batch_new();
@@ -203,7 +199,7 @@ static int merge_tables(struct keeper *k, struct table *const *tables, size_t n,
 		return rc;
 	rc = change_tables(k->disk, tables, n, merged, level, e);
 	if (rc < 0)
-		discard(k->disk, merged);
+		table_close(merged);
 	return rc;
 }
 

@@ -104,33 +104,39 @@ static int emit(struct merger *m, struct bytes *ret_key, struct bytes *ret_value
 	return rc < 0 ? rc : 1;
 }
 
+/* Passes an answer on; an error is kept. */
+static int answer(struct merger *m, int rc, struct err *e)
+{
+	if (rc < 0) {
+		m->failed = rc;
+		if (e)
+			*e = m->error;
+	}
+	return rc;
+}
+
 int merger_seek(struct merger *m, struct bytes at, struct bytes *ret_key, struct bytes *ret_value, struct err *e)
 {
 	m->n = 0;
-	m->moved = false;
+	m->failed = 0;
 	for (size_t i = 0; i < m->n_all; i++) {
-		int rc = m->all[i]->seek(m->all[i], at, e);
-		if (rc < 0) {
-			m->n = 0;
-			return rc;
-		}
+		int rc = m->all[i]->seek(m->all[i], at, &m->error);
+		if (rc < 0)
+			return answer(m, rc, e);
 		if (rc == 1)
 			m->heap[m->n++] = m->all[i];
 	}
 	for (size_t i = m->n / 2; i-- > 0;)
 		sift(m, i);
-	return emit(m, ret_key, ret_value, e);
+	return answer(m, emit(m, ret_key, ret_value, &m->error), e);
 }
 
 int merger_next(struct merger *m, struct bytes *ret_key, struct bytes *ret_value, struct err *e)
 {
-	if (m->moved) {
-		m->moved = false;
-		int rc = advance(m, e);
-		if (rc < 0) {
-			m->n = 0;
-			return rc;
-		}
-	}
-	return emit(m, ret_key, ret_value, e);
+	int rc = m->failed;
+	if (rc == 0 && m->moved)
+		rc = advance(m, &m->error);
+	if (rc == 0)
+		rc = emit(m, ret_key, ret_value, &m->error);
+	return answer(m, rc, e);
 }

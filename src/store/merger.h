@@ -19,6 +19,8 @@ struct merger {
 	struct source **all;  /* owned */
 	size_t n_all;
 	bool moved;           /* the top is still on the row that was returned last */
+	int failed;           /* the error of the last seek or since, which stays until the next; 0: none */
+	struct err error;     /* what it said */
 	struct buffer key, value, more; /* of merged rows */
 };
 
@@ -26,6 +28,6 @@ struct merger {
 void merger_add(struct merger *m, struct source *s);
 void merger_release(struct merger *m);
 
-/* As those of a source; what they return is valid until the next call. */
+/* As those of a source; what they return is valid until the next call. After an error next gives it again: no row is skipped. */
 int merger_seek(struct merger *m, struct bytes at, struct bytes *ret_key, struct bytes *ret_value, struct err *e);
 int merger_next(struct merger *m, struct bytes *ret_key, struct bytes *ret_value, struct err *e);

@@ -214,15 +214,17 @@ static int check_layout(struct disk *d, struct err *e)
 	return rc;
 }
 
-static int open_listed(struct disk *d, struct bytes key, struct bytes note, struct err *e)
+/* *gone: the file is not there. */
+static int open_listed(struct disk *d, struct bytes key, struct bytes note, bool *gone, struct err *e)
 {
 	struct table *t = NULL;
 	if (key.n != TABLE_KEY - 1 || note.n != TABLE_NOTE)
 		return err_set(e, ERR_CORRUPT, "%s: the list of tables does not decode", d->base.path);
 	uint64_t number = get_be(key.p, 8);
 	int rc = tables_open(d->tables, number, &t, e);
+	*gone = rc == ERR_NOTFOUND;
 	if (rc < 0)
-		return rc;
+		return *gone ? ERR_CORRUPT : rc;
 	if (table_rows(t) != get_be(note.p, 8) || table_octets(t) != get_be(note.p + 8, 8)) {
 		table_close(t);
 		return err_set(e, ERR_CORRUPT, "%s/tables/%08llu.table: not the table that was written",
@@ -232,7 +234,7 @@ static int open_listed(struct disk *d, struct bytes key, struct bytes note, stru
 	return 0;
 }
 
-static int open_tables(struct disk *d, struct err *e)
+static int open_tables(struct disk *d, bool *gone, struct err *e)
 {
 	static const struct bytes start;
 	const uint8_t prefix = SPACE_TABLE;
@@ -240,7 +242,7 @@ static int open_tables(struct disk *d, struct err *e)
 	struct source *s = rocks_cursor_source(c);
 	int rc = s->seek(s, start, e);
 	while (rc == 1) {
-		rc = open_listed(d, s->key, s->value, e);
+		rc = open_listed(d, s->key, s->value, gone, e);
 		if (rc == 0)
 			rc = s->next(s, e);
 	}
@@ -273,6 +275,8 @@ static int open_areas(struct disk *d, struct err *e)
 	int rc = rocks_get(d->rocks, bytes_of(&first, 1), &found, e);
 	if (rc == 1 && found.n == AREA_PREFIX - 1)
 		d->first_area = (uint32_t)get_be(found.p, AREA_PREFIX - 1);
+	else if (rc == 1)
+		rc = err_set(e, ERR_CORRUPT, "%s: the number of the first area does not decode", d->base.path);
 	buffer_release(&found);
 	if (rc < 0)
 		return rc;
@@ -295,6 +299,28 @@ static int open_areas(struct disk *d, struct err *e)
 	return rc < 0 ? rc : 0;
 }
 
+/* Removes rows that became a table just before a crash, and do not count any more. */
+static int clean_areas(struct disk *d, struct err *e)
+{
+	static const struct bytes start;
+	const uint8_t prefix = SPACE_AREA;
+	uint8_t lo[AREA_PREFIX], hi[AREA_PREFIX];
+	struct rocks_cursor *c = rocks_cursor_new(d->rocks, NULL, bytes_of(&prefix, 1));
+	struct source *s = rocks_cursor_source(c);
+	disk_area_prefix(0, lo);
+	disk_area_prefix(d->first_area, hi);
+	int rc = s->seek(s, start, e);
+	bool any = rc == 1 && bytes_cmp(s->key, bytes_of(hi + 1, AREA_PREFIX - 1)) < 0;
+	rocks_cursor_free(c);
+	if (rc < 0 || !any)
+		return rc < 0 ? rc : 0;
+	struct rocks_batch *b = rocks_batch_new();
+	rocks_batch_delete_range(b, bytes_of(lo, sizeof(lo)), bytes_of(hi, sizeof(hi)));
+	rc = rocks_write(d->rocks, b, e);
+	rocks_batch_free(b);
+	return rc;
+}
+
 static int make_tables_dir(const struct disk *d, struct err *e)
 {
 	char *dir = path_join(d->base.path, "tables");
@@ -305,8 +331,19 @@ static int make_tables_dir(const struct disk *d, struct err *e)
 	return rc == 0 ? sync_directory(d->base.path, e) : rc; /* RocksDB's is in it, too */
 }
 
+static void init_locks(struct disk *d)
+{
+	pthread_rwlockattr_t attr;
+	pthread_rwlockattr_init(&attr); /* many small runs must not keep the keeper waiting for ever */
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&d->writing, &attr);
+	pthread_rwlockattr_destroy(&attr);
+	pthread_mutex_init(&d->view, NULL);
+}
+
+/* *gone: a table was not there. */
 static int open_once(const char *path, enum store_mode mode, const struct store_options *opt, struct store **ret,
-                     struct err *e)
+                     bool *gone, struct err *e)
 {
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned threads = opt->threads ? opt->threads : (unsigned)(online > 0 ? online : 1);
@@ -316,8 +353,7 @@ static int open_once(const char *path, enum store_mode mode, const struct store_
 	while (strlen(d->base.path) > 1 && d->base.path[strlen(d->base.path) - 1] == '/')
 		d->base.path[strlen(d->base.path) - 1] = '\0';
 	d->read_only = mode == STORE_READ;
-	pthread_rwlock_init(&d->writing, NULL);
-	pthread_mutex_init(&d->view, NULL);
+	init_locks(d);
 	char *rocks = path_join(d->base.path, "rocksdb"), *tables = path_join(d->base.path, "tables");
 	d->counting = counting_new();
 	d->tables = tables_new(tables, opt->cache_bytes ? (size_t)opt->cache_bytes : CACHE_DEFAULT);
@@ -327,9 +363,11 @@ static int open_once(const char *path, enum store_mode mode, const struct store_
 	if (rc == 0 && !d->read_only)
 		rc = make_tables_dir(d, e);
 	if (rc == 0)
-		rc = open_tables(d, e);
+		rc = open_tables(d, gone, e);
 	if (rc == 0)
 		rc = open_areas(d, e);
+	if (rc == 0 && !d->read_only)
+		rc = clean_areas(d, e);
 	if (rc == 0 && !d->read_only) {
 		tables_sweep(d->tables);
 		d->keeper = keeper_start(d);
@@ -352,11 +390,12 @@ static int disk_open(const char *path, enum store_mode mode, const struct store_
 	if (!*path)
 		return err_set(e, ERR_USAGE, "the path of the store is empty");
 	int rc = check_directory(path, mode, e);
-	for (int i = 0; rc == 0; i++) {
-		rc = open_once(path, mode, opt, ret, e);
-		if (rc != ERR_NOTFOUND || mode != STORE_READ || i == READ_TRIES)
-			break;
-		rc = 0;
+	if (rc < 0)
+		return rc;
+	bool gone = true;
+	for (int i = 0; gone && i < (mode == STORE_READ ? READ_TRIES : 1); i++) {
+		gone = false;
+		rc = open_once(path, mode, opt, ret, &gone, e);
 	}
 	return rc;
 }
@@ -379,6 +418,7 @@ struct disk_run {
 	uint64_t writing;            /* its number */
 	struct table **tables;       /* those that are finished; owned until the commit */
 	size_t n_tables;
+	bool doubtful;      /* whether they came alive is not known */
 	struct buffer last; /* the last key */
 };
 
@@ -486,7 +526,8 @@ static void disk_run_abort(struct run *run)
 	for (size_t i = 0; i < r->n_tables; i++) {
 		char *path = tables_path(r->disk->tables, table_number(r->tables[i]));
 		table_close(r->tables[i]);
-		unlink(path);
+		if (!r->doubtful)
+			unlink(path);
 		free(path);
 	}
 	free(r->tables);
@@ -537,14 +578,15 @@ static int commit_large(struct disk_run *r, struct rocks_batch *b, struct err *e
 		return rc;
 	for (size_t i = 0; i < r->n_tables; i++)
 		disk_put_table(b, r->tables[i], TABLE_LEVEL_FAST);
+	pthread_mutex_lock(&d->view); /* from the start: no scan begins that sees the run's notes and not its rows */
 	rc = rocks_write(d->rocks, b, e);
-	if (rc < 0)
-		return rc;
-	pthread_mutex_lock(&d->view);
-	tables_change(d->tables, r->tables, r->n_tables, NULL, 0);
+	if (rc == 0) {
+		tables_change(d->tables, r->tables, r->n_tables, NULL, 0);
+		r->n_tables = 0; /* they are not the run's any more */
+	}
 	pthread_mutex_unlock(&d->view);
-	r->n_tables = 0; /* they are not the run's any more */
-	return 0;
+	r->doubtful = rc < 0; /* what failed to become durable may be in the log all the same: see keeper.c */
+	return rc;
 }
 
 static int disk_run_commit(struct run *run, struct err *e)
@@ -553,12 +595,12 @@ static int disk_run_commit(struct run *run, struct err *e)
 	const uint8_t prefix = SPACE_NOTE;
 	struct rocks_batch *b = rocks_batch_new();
 	put_all(b, &r->notes, bytes_of(&prefix, 1), false);
+	atomic_fetch_add(&r->disk->begun, 1);
 	int rc = r->small ? commit_small(r, b, e) : commit_large(r, b, e);
+	atomic_fetch_add(&r->disk->generation, 1);
 	rocks_batch_free(b);
-	if (rc == 0) {
-		atomic_fetch_add(&r->disk->generation, 1);
+	if (rc == 0)
 		keeper_wake(r->disk->keeper);
-	}
 	disk_run_abort(run);
 	return rc;
 }
@@ -573,11 +615,11 @@ static int disk_forget(struct store *s, struct bytes key, struct err *e)
 	buffer_put_byte(&prefixed, SPACE_NOTE);
 	buffer_put_bytes(&prefixed, key);
 	rocks_batch_delete(b, buffer_bytes(&prefixed));
+	atomic_fetch_add(&d->begun, 1);
 	int rc = rocks_write(d->rocks, b, e);
+	atomic_fetch_add(&d->generation, 1);
 	rocks_batch_free(b);
 	buffer_release(&prefixed);
-	if (rc == 0)
-		atomic_fetch_add(&d->generation, 1);
 	return rc;
 }
 
@@ -607,13 +649,14 @@ static int disk_scan_begin(struct store *s, struct scan **ret, struct err *e)
 	struct rocks_snapshot *snapshot = rocks_snapshot_take(d->rocks);
 	uint32_t first = d->first_area, end = d->area + 1;
 	bool fresh = atomic_load(&d->fresh_rows) > 0;
+	bool settled = atomic_load(&d->begun) == generation;
 	pthread_mutex_unlock(&d->view);
 	struct disk_scan *sc = xcalloc(1, sizeof(*sc) + set->n * sizeof(sc->tables[0]));
 	sc->base.engine = &store_rocksdb;
 	sc->disk = d;
 	sc->set = set;
 	sc->snapshot = snapshot;
-	sc->view = (struct counting_view){d, set, snapshot, first, fresh ? end : first, generation};
+	sc->view = (struct counting_view){d, set, snapshot, first, fresh ? end : first, generation, settled};
 	for (size_t i = 0; i < set->n; i++) {
 		table_source_init(&sc->tables[i], live_table(set->live[i]), false);
 		merger_add(&sc->merger, &sc->tables[i].source);

@@ -394,7 +394,8 @@ static int read_segment(struct table *t, const struct place *place, struct segme
 	return rc;
 }
 
-static int read_foot(struct table *t, struct err *e)
+/* Reads the ends of the file, which say what is between. */
+static int read_foot(const struct table *t, struct foot *ret, struct err *e)
 {
 	uint8_t head[HEAD_LEN], foot[FOOT_LEN];
 	uint64_t number[8];
@@ -410,12 +411,12 @@ static int read_foot(struct table *t, struct err *e)
 		return err_set(e, ERR_CORRUPT, "%s: not a table, or damaged", t->path);
 	for (int i = 0; i < 8; i++)
 		number[i] = get_le(foot + 8 * i, 8);
-	if (number[7] != FORMAT || get_le(head + MAGIC_LEN, 8) != FORMAT)
+	if (number[7] != FORMAT)
 		return err_set(e, ERR_VERSION, "%s: a table of format %llu, this program knows %d", t->path,
 		               (unsigned long long)number[7], FORMAT);
-	t->foot = (struct foot){
+	*ret = (struct foot){
 		{number[0], number[1]}, {number[2], number[3]}, number[4], number[5], number[6], number[7]};
-	if (t->foot.levels + 1 > TABLE_DEPTH_MAX || !t->foot.levels != !t->foot.rows)
+	if (ret->levels >= TABLE_DEPTH_MAX || !ret->levels != !ret->rows || get_le(head + MAGIC_LEN, 8) != FORMAT)
 		return err_set(e, ERR_CORRUPT, "%s: damaged", t->path);
 	return 0;
 }
@@ -435,7 +436,7 @@ int table_open(const char *path, uint64_t number, struct cache *cache, struct ta
 	int rc = fstat(fd, &st) == 0 ? 0 : err_sys(e, errno, "%s", path);
 	if (rc == 0) {
 		t->octets = (uint64_t)st.st_size;
-		rc = read_foot(t, e);
+		rc = read_foot(t, &t->foot, e);
 	}
 	if (rc == 0 && t->foot.dictionary.octets) {
 		rc = read_block(t, &t->foot.dictionary, DICTIONARY_MAX, &t->dictionary_octets, e);
@@ -609,7 +610,8 @@ int table_next(struct table_cursor *c, struct err *e)
 	if (!c->depth)
 		return 0;
 	struct table_level *l = &c->level[c->depth - 1];
-	if (++l->at < l->segment->n)
+	bool at_row = c->depth - 1 == (int)c->table->foot.levels; /* else the way down to it failed: try again */
+	if (at_row && ++l->at < l->segment->n)
 		return 1;
 	return settle(c, e);
 }
@@ -715,7 +717,10 @@ int table_verify(struct table *t, struct err *e)
 	struct buffer last = BUFFER_INIT, block = BUFFER_INIT;
 	uint64_t rows = 0;
 	static const struct bytes start;
-	int rc = t->foot.dictionary.octets ? read_block(t, &t->foot.dictionary, DICTIONARY_MAX, &block, e) : 0;
+	struct foot foot;
+	int rc = read_foot(t, &foot, e);
+	if (rc == 0 && t->foot.dictionary.octets)
+		rc = read_block(t, &t->foot.dictionary, DICTIONARY_MAX, &block, e);
 	if (rc == 0 && t->root)
 		rc = read_block(t, &t->foot.root, BLOCK_MAX, &block, e);
 	if (rc == 0)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* scan_count of store.h against counting row by row, while runs of both kinds come in, tables are merged and the store is
- * opened anew: test_count memory|rocksdb. */
+/* scan_count of store.h against counting row by row, while runs of both kinds come in, tables are
+ * merged and the store is opened anew: test_count memory|rocksdb. */
 #include "store_kit.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +16,8 @@ static uint64_t counted_by_hand(struct store *s, const char *prefix)
 	struct scan *sc = kit_scan(s);
 	uint64_t n = 0;
 	int rc = scan_seek(sc, bytes_str(prefix), &key, &value, NULL);
-	for (; rc == 1 && bytes_has_prefix(key, bytes_str(prefix)); rc = scan_next(sc, &key, &value, NULL))
+	for (; rc == 1 && bytes_has_prefix(key, bytes_str(prefix));
+	     rc = scan_next(sc, &key, &value, NULL))
 		n++;
 	assert_true(rc >= 0);
 	scan_end(sc);
@@ -42,7 +45,8 @@ static void add_some(struct store *s, struct kit_random *random, uint64_t expect
 	struct run *r = kit_run_begin(s, expect);
 	for (size_t h = 0; h < sizeof(heads) / sizeof(heads[0]); h++) {
 		/* Few keys, so that runs have many in common. */
-		for (uint64_t key = kit_below(random, step) + 1; key < 4000; key += 1 + kit_below(random, 2 * step)) {
+		for (uint64_t key = kit_below(random, step) + 1; key < 4000;
+		     key += 1 + kit_below(random, 2 * step)) {
 			char text[32];
 			snprintf(text, sizeof(text), "%s/%05u", heads[h], (unsigned)key);
 			assert_int_equal(kit_add(r, bytes_str(text), 1, 5, 6), 0);
@@ -86,7 +90,8 @@ static void a_scan_counts_what_it_sees(void **state)
 		uint64_t expect = i ? LARGE : SMALL;
 		struct scan *before = kit_scan(k.s);
 		uint64_t was = counted_by_hand(k.s, "row");
-		kit_run(k.s, expect, i ? "row1=1@1-1 row4=1@1-1" : "row1=1@1-1 row2=1@1-1 row3=1@1-1");
+		kit_run(k.s, expect,
+			i ? "row1=1@1-1 row4=1@1-1" : "row1=1@1-1 row2=1@1-1 row3=1@1-1");
 		struct scan *after = kit_scan(k.s);
 		assert_int_equal(scan_count(after, bytes_str("row"), 0, &n, NULL), 0);
 		assert_int_equal(n, i ? 4 : 3);
@@ -157,6 +162,81 @@ static void a_prefix_is_needed(void **state)
 	kit_end(&k);
 }
 
+/* --- beside writers --- */
+
+/* cmocka's assertions are for its own thread. */
+#define REQUIRE(what)                                                                              \
+	do {                                                                                       \
+		if (!(what)) {                                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what);                 \
+			abort();                                                                   \
+		}                                                                                  \
+	} while (0)
+
+struct crowd {
+	struct store *s;
+	atomic_int left; /* runs */
+};
+
+/* One row a run: mostly new ones. */
+static void *write_rows(void *arg)
+{
+	struct crowd *c = arg;
+	for (int left; (left = atomic_fetch_sub(&c->left, 1)) > 0;) {
+		char row[32];
+		snprintf(row, sizeof(row), "row%05d=1@1-1", left * 7 % 5000);
+		kit_run(c->s, left % 50 ? SMALL : LARGE, row);
+	}
+	return NULL;
+}
+
+/* Counts what a scan sees, and looks at each row of it. */
+static void *count_along(void *arg)
+{
+	struct crowd *c = arg;
+	struct bytes key, value, prefix = bytes_str("row");
+	struct err e;
+	while (atomic_load(&c->left) > 0) {
+		struct scan *sc = kit_scan(c->s);
+		uint64_t n = 0, seen = 0;
+		REQUIRE(scan_count(sc, prefix, 0, &n, &e) == 0);
+		int rc = scan_seek(sc, prefix, &key, &value, &e);
+		for (; rc == 1 && bytes_has_prefix(key, prefix);
+		     rc = scan_next(sc, &key, &value, &e))
+			seen++;
+		REQUIRE(rc >= 0);
+		if (n != seen)
+			fprintf(stderr, "counted %llu of %llu\n", (unsigned long long)n,
+				(unsigned long long)seen);
+		REQUIRE(n == seen);
+		scan_end(sc);
+	}
+	return NULL;
+}
+
+static void counts_agree_with_scans_while_others_write(void **state)
+{
+	struct kit k;
+	pthread_t threads[5];
+	(void)state;
+	kit_begin(&k, engine);
+	struct run *r = kit_run_begin(k.s, LARGE);
+	for (int i = 0; i < 700; i++) { /* small sums are not worth being remembered */
+		char key[32];
+		snprintf(key, sizeof(key), "row%05dx", i * 5);
+		assert_int_equal(kit_add(r, bytes_str(key), 1, 1, 1), 0);
+	}
+	kit_commit(r);
+	struct crowd c = {.s = k.s, .left = 1500};
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, i < 2 ? write_rows : count_along, &c), 0);
+	for (int i = 0; i < 5; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(counted_by_hand(k.s, "row"), 700 + 1500);
+	kit_end(&k);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +245,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(counting_leaves_the_scan_where_it_is),
 		cmocka_unit_test(a_budget_is_kept),
 		cmocka_unit_test(a_prefix_is_needed),
+		cmocka_unit_test(counts_agree_with_scans_while_others_write),
 	};
 	if (argc != 2) {
 		fprintf(stderr, "usage: %s memory|rocksdb\n", argv[0]);

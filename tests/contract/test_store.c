@@ -788,6 +788,26 @@ static void *write_runs(void *arg)
 	return NULL;
 }
 
+/* A writer's note says which run was its last; its row counts them. */
+static void compare_note(struct scan *sc, int writer)
+{
+	struct bytes key, value;
+	struct value v;
+	struct err e;
+	char text[16], note[16] = "";
+	int n = snprintf(text, sizeof(text), "\x01%d", writer);
+	int rc = scan_seek(sc, bytes_of(text, (size_t)n), &key, &value, &e);
+	bool noted = rc == 1 && bytes_eq(key, bytes_of(text, (size_t)n));
+	if (noted)
+		memcpy(note, value.p, value.n);
+	snprintf(text, sizeof(text), "k%d", writer);
+	rc = scan_seek(sc, bytes_str(text), &key, &value, &e);
+	bool counted = rc == 1 && bytes_eq(key, bytes_str(text));
+	REQUIRE(rc >= 0 && noted == counted);
+	if (noted)
+		REQUIRE(value_decode(value, &v) == 0 && v.seen.count == (uint64_t)atoi(note) + 1);
+}
+
 /* Whenever one looks, the shared keys agree, and their count never falls. */
 static void *read_along(void *arg)
 {
@@ -807,6 +827,8 @@ static void *read_along(void *arg)
 		int z = scan_seek(sc, bytes_str("z"), &key, &value, &e);
 		struct seen other =
 			z == 1 && value_decode(value, &last) == 0 ? last.seen : (struct seen){0};
+		for (int writer = 0; writer < WRITERS; writer++)
+			compare_note(sc, writer);
 		scan_end(sc);
 		REQUIRE(a == z && a >= 0);
 		REQUIRE(one.count == other.count && one.first_s == other.first_s &&

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "store/rocks.h"
 
 static int setup(void **state)
 {
@@ -280,28 +281,42 @@ static void everything_is_there_after_a_reopen(void **state)
 	assert_int_equal(store_verify(k->s, NULL), 0);
 }
 
+/* Writes the note of the key layout's version (dribble-keys(5)) into a closed store, or takes it
+ * away. */
+static void set_version(const struct kit *k, const char *version)
+{
+	const struct bytes key = bytes_of("\0version", 8);
+	struct rocks *r = NULL;
+	assert_int_equal(rocks_open(in(k, "store/rocksdb"), false, 1 << 20, 1, &r, NULL), 0);
+	struct rocks_batch *b = rocks_batch_new();
+	if (version)
+		rocks_batch_put(b, key, bytes_str(version));
+	else
+		rocks_batch_delete(b, key);
+	assert_int_equal(rocks_write(r, b, NULL), 0);
+	rocks_batch_free(b);
+	rocks_close(r);
+}
+
+static void close_store(struct kit *k)
+{
+	store_close(k->s);
+	k->s = NULL;
+}
+
 static void another_layout_is_refused(void **state)
 {
-	static const char version[] = "\0version"; /* dribble-keys(5) */
+	struct kit *k = *state;
 	static const char *const versions[] = {"99", "0", ""};
 	struct err e = {""};
-	(void)state;
+	kit_run(k->s, SMALL, "a=1@1-1");
+	close_store(k);
 	for (int i = 0; i < 3; i++) {
-		struct kit k;
-		kit_begin(&k, "rocksdb");
-		struct run *r = kit_run_begin(k.s, SMALL);
-		assert_int_equal(run_put(r, bytes_of(version, 8), bytes_str(versions[i]), &e), 0);
-		kit_commit(r);
-		store_close(k.s);
-		k.s = NULL;
+		set_version(k, versions[i]);
 		for (enum store_mode mode = STORE_READ; mode <= STORE_CREATE; mode++) {
-			assert_int_equal(kit_refused(k.uri, mode, &e), ERR_VERSION);
+			assert_int_equal(kit_refused(k->uri, mode, &e), ERR_VERSION);
 			assert_non_null(strstr(e.text, versions[i]));
 		}
-		struct child c = child_start("writer", k.uri);
-		assert_int_equal(child_answer(&c), ERR_VERSION);
-		child_end(&c, 0);
-		kit_end(&k);
 	}
 }
 
@@ -309,19 +324,19 @@ static void a_store_without_a_version_is_refused(void **state)
 {
 	struct kit *k = *state;
 	kit_run(k->s, SMALL, "a=1@1-1");
-	assert_int_equal(store_forget(k->s, bytes_of("\0version", 8), NULL), 0);
-	store_close(k->s);
-	k->s = NULL;
-	assert_int_equal(kit_refused(k->uri, STORE_READ, NULL), ERR_VERSION);
-	assert_int_equal(kit_refused(k->uri, STORE_WRITE, NULL), ERR_VERSION);
+	close_store(k);
+	set_version(k, NULL);
+	for (enum store_mode mode = STORE_READ; mode <= STORE_CREATE; mode++)
+		assert_int_equal(kit_refused(k->uri, mode, NULL), ERR_VERSION);
 }
 
 static void a_store_that_is_just_being_made_is_not_there_yet(void **state)
 {
 	struct kit *k = *state;
-	assert_int_equal(store_forget(k->s, bytes_of("\0version", 8), NULL), 0);
+	close_store(k);
+	set_version(k, NULL);
 	assert_int_equal(kit_refused(k->uri, STORE_READ, NULL), ERR_NOTFOUND);
-	kit_reopen(k); /* whoever writes goes on */
+	k->s = kit_open(k->uri, STORE_WRITE); /* whoever writes goes on */
 	kit_run(k->s, SMALL, "a=1@1-1");
 	struct store *s = kit_open(k->uri, STORE_READ);
 	kit_assert(s, "a=1@1-1");
@@ -334,8 +349,7 @@ static void what_is_not_permitted_is_denied(void **state)
 	static const enum store_mode modes[] = {STORE_READ, STORE_WRITE, STORE_CREATE};
 	static const char *const roles[] = {"nobody-read", "nobody-write", "nobody-create"};
 	kit_run(k->s, SMALL, "a=1@1-1");
-	store_close(k->s);
-	k->s = NULL;
+	close_store(k);
 	if (chmod(k->dir, 0755) != 0 || chmod(in(k, "store"), 0) != 0)
 		fail();
 	for (int i = 0; i < 3; i++) {
@@ -386,8 +400,7 @@ static void one_process_writes(void **state)
 	child_end(&c, 0);
 	assert_int_equal(kit_refused(k->uri, STORE_WRITE, NULL), ERR_BUSY); /* the same process */
 	kit_run(k->s, SMALL, "a=1@1-1");
-	store_close(k->s);
-	k->s = NULL;
+	close_store(k);
 	c = child_start("writer", k->uri);
 	assert_int_equal(child_answer(&c), 0);
 	child_end(&c, 1); /* dies: what it held is free */
@@ -523,75 +536,63 @@ static void no_row_is_missed_while_a_log_goes(void **state)
 	child_end(&c, 0);
 }
 
-static void readers_hold_more_files_than_are_usual(void **state)
-{
-	struct kit *k = *state;
-	struct rlimit before, few;
-	for (int i = 0; i < 150; i++) {
-		char rows[64];
-		snprintf(rows, sizeof(rows), "k%03d=1@1-1", i);
-		kit_run(k->s, LARGE, rows);
-	}
-	store_close(k->s);
-	k->s = NULL;
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	few = before;
-	few.rlim_cur = 100;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-	struct store *s = kit_open(k->uri, STORE_READ);
-	size_t rows;
-	kit_sum(s, &rows);
-	assert_int_equal(rows, 150);
-	store_close(s);
-	setrlimit(RLIMIT_NOFILE, &before);
-}
-
 /* --- files --- */
 
-static void runs_leave_no_files(void **state)
+static void runs_that_are_not_committed_leave_no_files(void **state)
 {
 	struct kit *k = *state;
-	struct err e;
-	char *incoming = xstrdup(in(k, "store/incoming"));
+	char *tables = xstrdup(in(k, "store/tables"));
 	struct run *a = kit_run_begin(k->s, LARGE), *b = kit_run_begin(k->s, LARGE);
 	kit_write(a, "!n=1 a=1@1-1 | b=1@1-1");
 	kit_write(b, "!n=1 a=1@1-1 | b=1@1-1");
-	assert_true(entries(incoming) > 0);
+	assert_true(entries(tables) > 0);
 	run_abort(a);
-	kit_commit(b);
-	assert_int_equal(entries(incoming), 0);
+	run_abort(b);
+	assert_int_equal(entries(tables), 0);
 	a = kit_run_begin(k->s, LARGE);
 	kit_write(a, "b=1@1-1");
 	assert_int_equal(kit_add(a, bytes_str("a"), 1, 1, 1), ERR_USAGE);
 	run_abort(a);
-	assert_int_equal(entries(incoming), 0);
-	assert_int_equal(run_begin(k->s, LARGE, &a, &e), 0);
-	run_abort(a);
-	assert_int_equal(entries(incoming), 0);
-	free(incoming);
+	run_abort(kit_run_begin(k->s, LARGE));
+	kit_commit(kit_run_begin(k->s, LARGE));
+	assert_int_equal(entries(tables), 0);
+	free(tables);
+}
+
+static void files_that_are_not_needed_any_more_go(void **state)
+{
+	struct kit *k = *state;
+	char *tables = xstrdup(in(k, "store/tables"));
+	for (int i = 0; i < 3; i++)
+		kit_run(k->s, LARGE, "a=1@1-1");
+	struct scan *sc = kit_scan(k->s);
+	assert_int_equal(store_compact(k->s, NULL), 0);
+	assert_in_range(entries(tables), 2, 4); /* what a scan still reads */
+	kit_assert_scan(sc, "a=3@1-1");
+	scan_end(sc);
+	assert_int_equal(entries(tables), 1);
+	assert_int_equal(store_compact(k->s, NULL), 0);
+	assert_int_equal(entries(tables), 1);
+	free(tables);
 }
 
 static void what_a_crash_left_is_removed(void **state)
 {
 	struct kit *k = *state;
-	char *incoming = xstrdup(in(k, "store/incoming"));
+	char *tables = xstrdup(in(k, "store/tables"));
 	kit_run(k->s, LARGE, "a=1@1-1");
-	store_close(k->s);
-	touch(in(k, "store/incoming/0-0.sst"));
-	touch(in(k, "store/incoming/7-1.sst"));
+	close_store(k);
+	assert_int_equal(entries(tables), 1);
+	touch(in(k, "store/tables/00000002.table"));
+	touch(in(k, "store/tables/00000077.table"));
 	struct store *s = kit_open(k->uri, STORE_READ);
-	assert_int_equal(entries(incoming), 2); /* a reader leaves alone what may be at work */
+	assert_int_equal(entries(tables), 3); /* a reader leaves alone what may be at work */
 	store_close(s);
 	k->s = kit_open(k->uri, STORE_WRITE);
-	assert_int_equal(entries(incoming), 0);
+	assert_int_equal(entries(tables), 1);
 	kit_run(k->s, LARGE, "a=1@1-1");
 	kit_assert(k->s, "a=2@1-1");
-	store_close(k->s);
-	k->s = NULL;
-	assert_int_equal(mkdir(in(k, "store/incoming/0-0.sst"), 0700),
-			 0); /* cannot be removed: is told */
-	assert_true(kit_refused(k->uri, STORE_WRITE, NULL) < 0);
-	free(incoming);
+	free(tables);
 }
 
 /* A disk that takes no more: files may not grow over a size. */
@@ -629,7 +630,7 @@ static void a_run_that_cannot_be_written_leaves_nothing(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(rc, ERR_IO);
 	assert_true(e.text[0] != '\0');
-	assert_int_equal(entries(in(k, "store/incoming")), 0);
+	assert_int_equal(entries(in(k, "store/tables")), 1);
 	kit_assert(k->s, "a=1@1-1");
 	kit_run(k->s, LARGE, "a=1@1-1");
 	kit_reopen(k);
@@ -641,7 +642,7 @@ static void a_run_that_cannot_be_written_leaves_nothing(void **state)
 
 enum { DAMAGE_ROWS = 15000 };
 
-/* Rows in files and rows in the log; values that say which row they are. */
+/* Rows in two tables and rows that are fresh; values that say which row they are. */
 static void fill(struct store *s)
 {
 	for (int part = 0; part < 3; part++) {
@@ -685,6 +686,22 @@ static int scan_all(struct store *s, struct err *e)
 	return rc;
 }
 
+/* Opens, scans and verifies: the first error, or 0. */
+static int read_all(const struct kit *k, struct err *e)
+{
+	struct store *s = NULL;
+	int rc = store_open(k->uri, STORE_READ, NULL, &s, e);
+	if (rc < 0)
+		return rc;
+	rc = scan_all(s, e);
+	if (rc == 0) /* what a scan does not need may be damaged all the same */
+		rc = store_verify(s, e);
+	else
+		assert_true(store_verify(s, NULL) < 0);
+	store_close(s);
+	return rc;
+}
+
 static void flip(const char *path, off_t at)
 {
 	int fd = open(path, O_RDWR);
@@ -703,144 +720,167 @@ static off_t size_of(const char *path)
 	return st.st_size;
 }
 
-/* The files of RocksDB whose names end so. */
-static int files(const struct kit *k, const char *part, char ret[][64], int max)
+struct file {
+	char name[64], path[700];
+};
+
+/* The files of a folder of the store whose names have a part. */
+static int files(const struct kit *k, const char *folder, const char *part, struct file *ret,
+		 int max)
 {
-	DIR *d = opendir(in(k, "store/rocksdb"));
+	char path[600];
+	snprintf(path, sizeof(path), "%s/store/%s", k->dir, folder);
+	DIR *d = opendir(path);
 	int n = 0;
 	assert_non_null(d);
 	for (struct dirent *entry; (entry = readdir(d)) && n < max;) {
-		if (strstr(entry->d_name, part))
-			snprintf(ret[n++], 64, "%.63s", entry->d_name);
+		if (!strstr(entry->d_name, part))
+			continue;
+		snprintf(ret[n].name, sizeof(ret[n].name), "%.63s", entry->d_name);
+		snprintf(ret[n].path, sizeof(ret[n].path), "%s/%.63s", path, entry->d_name);
+		n++;
 	}
 	closedir(d);
 	return n;
 }
 
-/* Opens and reads a damaged store. Either the damage is told or all is right; verify tells it
- * always. */
-static void assert_damage_is_told(const struct kit *k, const char *file, off_t at)
-{
-	struct err e = {""};
-	struct store *s = NULL;
-	int rc = store_open(k->uri, STORE_READ, NULL, &s, &e);
-	if (rc == 0) {
-		rc = scan_all(s, &e);
-		assert_true(rc == 0 || rc == ERR_CORRUPT);
-		if (rc < 0)
-			assert_non_null(strstr(e.text, file));
-		e.text[0] = '\0';
-		rc = store_verify(s, &e);
-		store_close(s);
-	}
-	if (rc != ERR_CORRUPT || !strstr(e.text, file))
-		fail_msg("%s at %lld: %d %s", file, (long long)at, rc, e.text);
-}
-
-static void flipped_octets_of_tables_are_told(void **state)
+static void every_flipped_octet_of_a_table_is_told(void **state)
 {
 	struct kit *k = *state;
-	char names[8][64];
+	struct file f[4];
 	fill(k->s);
-	store_close(k->s);
-	k->s = NULL;
-	int n = files(k, ".sst", names, 8);
-	assert_int_equal(n, 2);
-	for (int i = 0; i < n; i++) {
-		char *path = xstrdup(in(k, "store/rocksdb"));
-		char file[700];
-		snprintf(file, sizeof(file), "%s/%s", path, names[i]);
-		off_t size = size_of(file);
-		int told = 0;
-		for (off_t at = 3; at < size; at += size / 41) {
-			flip(file, at);
+	close_store(k);
+	assert_int_equal(files(k, "tables", ".table", f, 4), 2);
+	for (int i = 0; i < 2; i++) {
+		off_t size = size_of(f[i].path);
+		for (off_t at = 0; at < size; at += at < 20 || at > size - 100 ? 1 : size / 60) {
 			struct err e = {""};
-			struct store *s = NULL;
-			int rc = store_open(k->uri, STORE_READ, NULL, &s, &e);
-			if (rc == 0) {
-				rc = scan_all(s, &e);
-				assert_true(rc == 0 || rc == ERR_CORRUPT);
-				e.text[0] = '\0';
-				rc = store_verify(s, &e);
-				store_close(s);
-			}
+			flip(f[i].path, at);
+			int rc = read_all(k, &e);
+			if (rc != ERR_CORRUPT || !strstr(e.text, f[i].name))
+				fail_msg("%s at %lld of %lld: %d %s", f[i].name, (long long)at,
+					 (long long)size, rc, e.text);
+			flip(f[i].path, at);
+		}
+	}
+	assert_int_equal(read_all(k, NULL), 0);
+}
+
+/* Octets that mean nothing may be flipped, others are told. */
+static void flipped_octets_of_fresh_rows_are_told(void **state)
+{
+	struct kit *k = *state;
+	struct file f[8];
+	fill(k->s);
+	close_store(k);
+	int n = files(k, "rocksdb", ".sst", f, 8), told = 0, tried = 0;
+	assert_in_range(n, 1, 8);
+	for (int i = 0; i < n; i++) {
+		off_t size = size_of(f[i].path);
+		for (off_t at = 3; at < size; at += size / 41 + 1, tried++) {
+			struct err e = {""};
+			flip(f[i].path, at);
+			int rc = read_all(k, &e);
 			assert_true(rc == 0 || rc == ERR_CORRUPT);
 			if (rc) /* what is wrong in its last octets is said of the list of files */
-				assert_true(strstr(e.text, names[i]) || strstr(e.text, "MANIFEST"));
+				assert_true(strstr(e.text, f[i].name) ||
+					    strstr(e.text, "MANIFEST"));
 			told += rc != 0;
-			flip(file, at);
+			flip(f[i].path, at);
 		}
-		assert_true(told >= 30); /* a few octets mean nothing: padding, times of making */
-		free(path);
 	}
-	k->s = kit_open(k->uri, STORE_WRITE);
-	assert_int_equal(scan_all(k->s, NULL), 0);
+	assert_true(told * 10 >= tried * 7);
+	assert_int_equal(read_all(k, NULL), 0);
 }
 
 static void damage_is_seen_behind_what_is_cached(void **state)
 {
 	struct kit *k = *state;
-	char names[8][64];
+	struct file f[4];
 	struct err e = {""};
 	fill(k->s);
 	assert_int_equal(scan_all(k->s, &e), 0);
 	assert_int_equal(store_verify(k->s, &e), 0);
-	assert_int_equal(files(k, ".sst", names, 8), 2);
-	char file[700];
-	snprintf(file, sizeof(file), "store/rocksdb/%s", names[0]);
-	flip(in(k, file), 100);
-	assert_int_equal(store_verify(k->s, &e), ERR_CORRUPT);
-	assert_non_null(strstr(e.text, names[0]));
-	flip(in(k, file), 100);
-	assert_int_equal(store_verify(k->s, &e), 0);
+	assert_int_equal(files(k, "tables", ".table", f, 4), 2);
+	off_t size = size_of(f[0].path);
+	const off_t at[] = {3, 12, 100, size / 2, size - 60, size - 5};
+	for (int i = 0; i < 6; i++) {
+		flip(f[0].path, at[i]);
+		assert_int_equal(store_verify(k->s, &e), ERR_CORRUPT);
+		assert_non_null(strstr(e.text, f[0].name));
+		flip(f[0].path, at[i]);
+		assert_int_equal(store_verify(k->s, &e), 0);
+	}
 }
 
-static void cut_and_missing_tables_are_told(void **state)
+static void cut_and_missing_files_are_told(void **state)
 {
 	struct kit *k = *state;
-	char names[8][64];
+	struct file f[4];
+	struct err e;
 	fill(k->s);
-	store_close(k->s);
-	k->s = NULL;
-	assert_int_equal(files(k, ".sst", names, 8), 2);
-	char file[700], aside[700];
-	snprintf(file, sizeof(file), "%s/store/rocksdb/%s", k->dir, names[1]);
-	snprintf(aside, sizeof(aside), "%s/aside", k->dir);
-	assert_int_equal(rename(file, aside), 0);
-	for (enum store_mode mode = STORE_READ; mode <= STORE_CREATE; mode++)
-		assert_int_equal(kit_refused(k->uri, mode, NULL), ERR_CORRUPT);
-	assert_int_equal(rename(aside, file), 0);
-	assert_int_equal(truncate(file, size_of(file) - 10), 0);
-	assert_damage_is_told(k, names[1], -10);
-	assert_int_equal(truncate(file, 0), 0);
-	assert_damage_is_told(k, names[1], 0);
+	close_store(k);
+	for (int kind = 0; kind < 2; kind++) {
+		assert_true(files(k, kind ? "tables" : "rocksdb", kind ? ".table" : ".sst", f, 4) >
+			    0);
+		const char *aside = in(k, "aside");
+		assert_int_equal(rename(f[0].path, aside), 0);
+		for (enum store_mode mode = STORE_READ; mode <= STORE_CREATE; mode++)
+			assert_int_equal(kit_refused(k->uri, mode, &e), ERR_CORRUPT);
+		assert_int_equal(rename(in(k, "aside"), f[0].path), 0);
+		assert_int_equal(read_all(k, NULL), 0);
+	}
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(
+			truncate(f[0].path, i == 3 ? 0 : size_of(f[0].path) - (i == 1 ? 100 : 1)),
+			0);
+		assert_int_equal(read_all(k, &e), ERR_CORRUPT);
+		assert_non_null(strstr(e.text, f[0].name));
+		assert_int_equal(kit_refused(k->uri, STORE_WRITE, &e), ERR_CORRUPT);
+	}
+}
+
+/* Whole, but not what was written under that name. */
+static void a_table_in_the_place_of_another_is_told(void **state)
+{
+	struct kit *k = *state;
+	struct file f[4];
+	struct err e;
+	fill(k->s);
+	kit_run(k->s, LARGE, "other=1@1-1");
+	close_store(k);
+	assert_int_equal(files(k, "tables", ".table", f, 4), 3);
+	char *aside = xstrdup(in(k, "aside"));
+	rename(f[0].path, aside);
+	rename(f[1].path, f[0].path);
+	rename(f[2].path, f[1].path);
+	rename(aside, f[2].path);
+	assert_int_equal(kit_refused(k->uri, STORE_READ, &e), ERR_CORRUPT);
+	assert_non_null(strstr(e.text, ".table"));
+	free(aside);
 }
 
 static void a_missing_or_damaged_manifest_is_told(void **state)
 {
 	struct kit *k = *state;
-	char names[4][64];
+	struct file f[4];
 	fill(k->s);
-	store_close(k->s);
-	k->s = NULL;
-	assert_int_equal(files(k, "MANIFEST", names, 4), 1);
-	char file[700], aside[700];
-	snprintf(file, sizeof(file), "%s/store/rocksdb/%s", k->dir, names[0]);
-	snprintf(aside, sizeof(aside), "%s/aside", k->dir);
-	for (off_t at = 0; at < size_of(file); at += 13) {
+	close_store(k);
+	assert_int_equal(files(k, "rocksdb", "MANIFEST", f, 4), 1);
+	for (off_t at = 0; at < size_of(f[0].path); at += 13) {
 		struct err e = {""};
-		struct store *s = NULL;
-		flip(file, at);
-		int rc = store_open(k->uri, STORE_READ, NULL, &s, &e);
-		if (rc == 0) {
-			rc = scan_all(s, &e);
-			store_close(s);
-		}
-		flip(file, at);
+		flip(f[0].path, at);
+		int rc = read_all(k, &e);
 		if (rc != ERR_CORRUPT)
 			fail_msg("manifest at %lld: %d %s", (long long)at, rc, e.text);
+		flip(f[0].path, at);
 	}
-	assert_int_equal(rename(file, aside), 0);
+	assert_int_equal(read_all(k, NULL), 0);
+	assert_int_equal(unlink(f[0].path), 0);
+	for (enum store_mode mode = STORE_READ; mode <= STORE_CREATE; mode++)
+		assert_int_equal(kit_refused(k->uri, mode, NULL), ERR_CORRUPT);
+	assert_int_equal(unlink(in(k, "store/rocksdb/CURRENT")),
+			 0); /* not to be taken for a new one */
 	for (enum store_mode mode = STORE_READ; mode <= STORE_CREATE; mode++)
 		assert_int_equal(kit_refused(k->uri, mode, NULL), ERR_CORRUPT);
 }
@@ -850,25 +890,22 @@ static void a_missing_or_damaged_manifest_is_told(void **state)
 static void the_log_may_end_early_but_not_be_damaged(void **state)
 {
 	struct kit *k = *state;
-	char names[8][64];
-	kit_run(k->s, SMALL, "!n=1 a=1@1-1 b=1@1-1");
-	off_t first, second;
-	int n = files(k, ".log", names, 8);
-	assert_int_equal(n, 1);
-	char file[700];
-	snprintf(file, sizeof(file), "%s/store/rocksdb/%s", k->dir, names[0]);
-	first = size_of(file);
-	kit_run(k->s, SMALL, "!n=2 a=1@1-1 c=1@1-1");
-	second = size_of(file);
+	struct file f[8];
+	struct child c = child_start("writer", k->uri);
+	assert_int_equal(child_answer(&c), 0);
+	assert_int_equal(child_ask(&c, "s !n=1 a=1@1-1 b=1@1-1"), 0);
+	assert_int_equal(files(k, "rocksdb", ".log", f, 8), 1);
+	off_t first = size_of(f[0].path);
+	assert_int_equal(child_ask(&c, "s !n=2 a=1@1-1 c=1@1-1"), 0);
+	off_t second = size_of(f[0].path);
 	assert_true(second > first + 10);
-	store_close(k->s);
-	k->s = NULL;
-	flip(file, first - 5);
+	child_end(&c, 1);
+	flip(f[0].path, first - 5);
 	assert_int_equal(kit_refused(k->uri, STORE_READ, NULL), ERR_CORRUPT);
 	assert_int_equal(kit_refused(k->uri, STORE_WRITE, NULL), ERR_CORRUPT);
-	flip(file, first - 5);
+	flip(f[0].path, first - 5);
 	for (off_t size = second; size >= first; size--) {
-		assert_int_equal(truncate(file, size), 0);
+		assert_int_equal(truncate(f[0].path, size), 0);
 		struct store *s = kit_open(k->uri, STORE_READ);
 		kit_assert(s, size == second ? "!n=2 a=2@1-1 b=1@1-1 c=1@1-1"
 					     : "!n=1 a=1@1-1 b=1@1-1");
@@ -909,19 +946,20 @@ static void values_that_do_not_decode_are_told(void **state)
 static void compacting_tells_damage(void **state)
 {
 	struct kit *k = *state;
-	char names[8][64], file[700];
+	struct file f[4];
 	struct err e = {""};
 	fill(k->s);
-	assert_int_equal(files(k, ".sst", names, 8), 2);
-	snprintf(file, sizeof(file), "store/rocksdb/%s", names[0]);
-	off_t middle = size_of(in(k, file)) / 2;
-	flip(in(k, file), middle);
+	assert_int_equal(files(k, "tables", ".table", f, 4), 2);
+	off_t middle = size_of(f[0].path) / 2;
+	flip(f[0].path, middle);
 	assert_int_equal(store_compact(k->s, &e), ERR_CORRUPT);
-	assert_non_null(strstr(e.text, names[0]));
-	flip(in(k, file), middle);
-	kit_reopen(k);
+	assert_non_null(strstr(e.text, f[0].name));
+	assert_true(scan_all(k->s, NULL) != 0); /* nothing was thrown away, nothing made up */
+	flip(f[0].path, middle);
 	assert_int_equal(scan_all(k->s, NULL), 0);
 	assert_int_equal(store_compact(k->s, &e), 0);
+	assert_int_equal(scan_all(k->s, NULL), 0);
+	kit_reopen(k);
 	assert_int_equal(scan_all(k->s, NULL), 0);
 }
 
@@ -934,7 +972,7 @@ int main(int argc, char **argv)
 		TEST(setup_folder, only_create_makes_a_store),
 		TEST(setup_folder, a_file_or_foreign_folder_is_no_store),
 		TEST(setup, everything_is_there_after_a_reopen),
-		cmocka_unit_test(another_layout_is_refused),
+		TEST(setup, another_layout_is_refused),
 		TEST(setup, a_store_without_a_version_is_refused),
 		TEST(setup, a_store_that_is_just_being_made_is_not_there_yet),
 		TEST(setup, what_is_not_permitted_is_denied),
@@ -943,15 +981,17 @@ int main(int argc, char **argv)
 		TEST(setup, readers_cannot_write),
 		TEST(setup_folder, readers_open_while_the_writer_is_busy),
 		TEST(setup_folder, no_row_is_missed_while_a_log_goes),
-		TEST(setup, readers_hold_more_files_than_are_usual),
-		TEST(setup, runs_leave_no_files),
+		TEST(setup, runs_that_are_not_committed_leave_no_files),
+		TEST(setup, files_that_are_not_needed_any_more_go),
 		TEST(setup, what_a_crash_left_is_removed),
 		TEST(setup, a_run_that_cannot_be_written_leaves_nothing),
-		TEST(setup, flipped_octets_of_tables_are_told),
+		TEST(setup, every_flipped_octet_of_a_table_is_told),
+		TEST(setup, flipped_octets_of_fresh_rows_are_told),
 		TEST(setup, damage_is_seen_behind_what_is_cached),
-		TEST(setup, cut_and_missing_tables_are_told),
+		TEST(setup, cut_and_missing_files_are_told),
+		TEST(setup, a_table_in_the_place_of_another_is_told),
 		TEST(setup, a_missing_or_damaged_manifest_is_told),
-		TEST(setup, the_log_may_end_early_but_not_be_damaged),
+		TEST(setup_folder, the_log_may_end_early_but_not_be_damaged),
 		TEST(setup, values_that_do_not_decode_are_told),
 		TEST(setup, compacting_tells_damage),
 	};
