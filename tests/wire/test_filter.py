@@ -201,7 +201,7 @@ def total_follows():
 def total_of_two_texts():
     rows = [cof(f"u{i}.text.test", "TXT", "ABC def") for i in range(6)] + [cof(f"l{i}.text.test", "TXT", "abc def") for i in range(5)]
     small().feed(rows)
-    for value, total in (("ABC def", 11), ("abc def", 5), ("ABC def", 11)):
+    for value, total in (('"ABC def"', 11), ('"abc def"', 5), ('"ABC def"', 11)):
         answer = small().ask(value)
         eq((len(answer.lines), json.loads(answer.errors)[0]["total_value"]), (3, total), answer.head)
 
