@@ -36,7 +36,8 @@ struct err {
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* As err_set, appends ": " and the text of errnum, and returns the code that errnum maps to
- * (ENOSPC → ERR_FULL, EACCES → ERR_DENIED, ENOENT → ERR_NOTFOUND, else ERR_IO). */
+ * (ENOSPC EDQUOT → ERR_FULL, EACCES EPERM EROFS → ERR_DENIED, ENOENT → ERR_NOTFOUND, EEXIST →
+ * ERR_EXISTS, ENOMEM → ERR_NOMEM, else ERR_IO). */
 int err_sys(struct err *e, int errnum, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* A short fixed phrase for a code. */

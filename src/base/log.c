@@ -15,6 +15,9 @@ void log_set_level(enum log_level level)
 }
 
 static void put(enum log_level level, const char *name, const char *subsystem, const char *fmt,
+                va_list ap) __attribute__((format(printf, 4, 0)));
+
+static void put(enum log_level level, const char *name, const char *subsystem, const char *fmt,
                 va_list ap)
 {
 	if (level > max_level)
@@ -24,7 +27,8 @@ static void put(enum log_level level, const char *name, const char *subsystem, c
 	struct tm tm;
 	gmtime_r(&now, &tm);
 	size_t n = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%SZ ", &tm);
-	n += (size_t)snprintf(line + n, sizeof(line) - n, "%s %s: ", name, subsystem);
+	/* a subsystem is a word of ours; however long, there is room for the text */
+	n += (size_t)snprintf(line + n, sizeof(line) - n, "%s %.64s: ", name, subsystem);
 	int more = vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
 	if (more > 0)
 		n = n + (size_t)more < sizeof(line) - 2 ? n + (size_t)more : sizeof(line) - 2;

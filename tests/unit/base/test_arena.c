@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Arenas: what is handed out is aligned, apart and kept until it is cleared. */
+#include "base/arena.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/bytes.h"
+
+enum { CHUNK = 1 << 20 };
+
+static void test_empty(void **state)
+{
+	struct arena a = {0};
+	assert_int_equal(arena_used(&a), 0);
+	arena_clear(&a);
+	arena_release(&a);
+	arena_release(&a);
+	assert_int_equal(arena_used(&a), 0);
+}
+
+/* Each allocation filled to its end; none disturbs another. */
+static void test_many(void **state)
+{
+	struct arena a = {0};
+	enum { N = 5000 };
+	static uint8_t *p[N];
+	static size_t size[N];
+	uint32_t x = 2463534242u;
+	for (int round = 0; round < 3; round++) {
+		size_t total = 0;
+		for (int i = 0; i < N; i++) {
+			x ^= x << 13, x ^= x >> 17, x ^= x << 5;
+			size[i] = i % 1000 == 999 ? CHUNK + x % 1000 : x % 700;
+			p[i] = arena_alloc(&a, size[i]);
+			assert_non_null(p[i]);
+			assert_int_equal((uintptr_t)p[i] % _Alignof(max_align_t), 0);
+			memset(p[i], i & 255, size[i]);
+			total += size[i];
+		}
+		for (int i = 0; i < N; i++) {
+			for (size_t j = 0; j < size[i]; j++)
+				assert_int_equal(p[i][j], i & 255);
+		}
+		assert_true(arena_used(&a) >= total);
+		assert_true(arena_used(&a) <= 3 * total + CHUNK);
+		arena_clear(&a);
+		assert_true(arena_used(&a) <= 2 * CHUNK);
+	}
+	arena_release(&a);
+	assert_int_equal(arena_used(&a), 0);
+}
+
+/* What is cleared is used again: no growth. */
+static void test_clear_keeps_a_chunk(void **state)
+{
+	struct arena a = {0};
+	arena_alloc(&a, 1);
+	size_t used = arena_used(&a);
+	for (int i = 0; i < 1000; i++) {
+		arena_clear(&a);
+		assert_int_equal(arena_used(&a), used);
+		memset(arena_alloc(&a, 1000), 1, 1000);
+	}
+	assert_int_equal(arena_used(&a), used);
+	arena_release(&a);
+}
+
+static void test_exact_fit(void **state)
+{
+	struct arena a = {0};
+	uint8_t *one = arena_alloc(&a, CHUNK - 16);
+	uint8_t *two = arena_alloc(&a, 16); /* the rest of the chunk */
+	assert_ptr_equal(two, one + CHUNK - 16);
+	size_t used = arena_used(&a);
+	memset(one, 1, CHUNK - 16);
+	memset(two, 2, 16);
+	memset(arena_alloc(&a, 1), 3, 1);
+	assert_true(arena_used(&a) > used);
+	assert_int_equal(one[CHUNK - 17], 1);
+	assert_int_equal(two[15], 2);
+	arena_release(&a);
+}
+
+static void test_copy(void **state)
+{
+	struct arena a = {0};
+	char text[] = "text";
+	struct bytes copy = arena_copy(&a, bytes_str(text));
+	text[0] = 'n';
+	assert_true(bytes_eq(copy, bytes_str("text")));
+	assert_int_equal(arena_copy(&a, bytes_of(NULL, 0)).n, 0);
+	assert_int_equal(arena_copy(&a, bytes_of(text, 0)).n, 0);
+	arena_release(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_clear_keeps_a_chunk),
+		cmocka_unit_test(test_exact_fit),
+		cmocka_unit_test(test_copy),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
