@@ -165,6 +165,11 @@ int check_main(int argc, char **argv)
 	                        &code);
 	if (first < 0)
 		return code;
+	if (first < argc) {
+		config_release(&config);
+		return cli_fail("check", EXIT_USAGE, "%s: it takes options only (--store names the store)",
+		                argv[first]);
+	}
 	struct store *s = cli_store("check", &config, STORE_READ);
 	code = EXIT_FAILED;
 	if (s && check(s, &c, &e) < 0) {

@@ -92,8 +92,9 @@ struct store *cli_store(const char *command, const struct config *config, enum s
 	if (rc == ERR_BUSY && strcmp(command, "import") == 0) {
 		char url[256];
 		serving_read(config->store, url, sizeof(url));
-		cli_fail(command, 0, "a server holds it: send the file to the server with --server %s",
-		         *url ? url : "http://ADDR:PORT");
+		if (*url)
+			cli_fail(command, 0, "a server holds it: send the file to the server with --server %s",
+			         url);
 	}
 	return NULL;
 }

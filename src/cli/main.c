@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* dribble: chooses the command. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 
@@ -28,7 +32,19 @@ static void usage(FILE *out)
 	      out);
 }
 
-int main(int argc, char **argv)
+/* Closed standard descriptors would become those of the store's files, and what is said would be written into them. Their
+ * places are taken by what cannot be read from or written to, but for stderr, where silence was asked for. */
+static void take_standard_places(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+			continue;
+		if (open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY) != fd)
+			exit(EXIT_FAILED);
+	}
+}
+
+static int run(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
@@ -47,4 +63,18 @@ int main(int argc, char **argv)
 		fprintf(stderr, "dribble: there is no command %s\n\n", name);
 	usage(stderr);
 	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	take_standard_places();
+	int code = run(argc, argv);
+	errno = 0;
+	/* Results that were lost must not look like success; a reader that went away has seen enough. */
+	if (code == EXIT_DONE && (fflush(stdout) != 0 || ferror(stdout)) && errno != EPIPE) {
+		fprintf(stderr, "dribble: standard output cannot be written to%s%s\n", errno ? ": " : "",
+		        errno ? strerror(errno) : "");
+		return EXIT_FAILED;
+	}
+	return code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* dribble serve: the server in the foreground, until SIGTERM or SIGINT. */
+/* dribble serve: the server in the foreground, until SIGTERM, SIGINT or SIGHUP. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -66,6 +66,7 @@ static void end_signals(sigset_t *ret)
 	sigemptyset(ret);
 	sigaddset(ret, SIGTERM);
 	sigaddset(ret, SIGINT);
+	sigaddset(ret, SIGHUP); /* accounts are read anew without it, options are not */
 }
 
 static void wait_for_end(const sigset_t *signals)

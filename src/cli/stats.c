@@ -112,6 +112,11 @@ int stats_main(int argc, char **argv)
 	                        &code);
 	if (first < 0)
 		return code;
+	if (first < argc) {
+		config_release(&config);
+		return cli_fail("stats", EXIT_USAGE, "%s: it takes options only (--store names the store)",
+		                argv[first]);
+	}
 	struct store *s = cli_store("stats", &config, STORE_READ);
 	code = EXIT_FAILED;
 	if (s)

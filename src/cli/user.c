@@ -330,7 +330,9 @@ static int run_command(const struct user_command *command, int argc, char **argv
 	}
 	/* A token that was not written is lost: that must not look like success. */
 	if (code == EXIT_DONE && (fflush(stdout) != 0 || ferror(stdout))) {
-		fputs("dribble user: standard output cannot be written to\n", stderr);
+		fputs("dribble user: standard output cannot be written to; a token that was to stand there is lost "
+		      "(dribble user token NAME makes another)\n",
+		      stderr);
 		code = EXIT_FAILED;
 	}
 	free(run.path);

@@ -432,28 +432,37 @@ static int take_line(struct reader *r, const struct line *line, const struct sin
 }
 
 /* The first line that is an object decides; when none is complete, the look of the beginning. */
+/* Whether a line is an object, and whether it has the member that makes it COF. */
+static bool is_object(struct bytes line, bool *ret_named)
+{
+	struct json j;
+	struct json_value key, value;
+	int rc = json_begin(&j, line);
+	*ret_named = false;
+	while (rc >= 0 && (rc = json_next(&j, &key, &value)) == 1)
+		*ret_named = *ret_named || member_named(key.raw) == RRNAME;
+	return rc == 0;
+}
+
+/* One good line is enough, wherever it stands: a log that was cut, or a comment before it, costs no neighbours. */
 static bool cof_recognises(struct bytes head)
 {
 	struct bytes rest = without_bom(head);
+	bool named, other = false;
 	while (rest.n && (is_blank(bytes_of(rest.p, 1)) || *rest.p == '\n'))
 		rest = bytes_of(rest.p + 1, rest.n - 1);
-	if (!rest.n || *rest.p != '{')
-		return false;
+	bool object = rest.n && *rest.p == '{';
 	while (rest.n) {
 		const uint8_t *lf = memchr(rest.p, '\n', rest.n);
 		size_t n = lf ? (size_t)(lf - rest.p) : rest.n;
-		struct json j;
-		struct json_value key, value;
-		bool found = false;
-		int rc = json_begin(&j, bytes_of(rest.p, n));
-		while (rc >= 0 && (rc = json_next(&j, &key, &value)) == 1)
-			found = found || member_named(key.raw) == RRNAME;
-		if (rc == 0)
-			return found;
+		bool whole = is_object(bytes_of(rest.p, n), &named);
+		if (whole && named)
+			return true;
+		other = other || whole;
 		n += lf ? 1 : 0;
 		rest = bytes_of(rest.p + n, rest.n - n);
 	}
-	return memmem(head.p, head.n, "\"rrname\"", 8) != NULL;
+	return object && !other && memmem(head.p, head.n, "\"rrname\"", 8) != NULL;
 }
 
 static struct reader *cof_open(void)

@@ -36,6 +36,7 @@ struct input {
 	enum compression kind;  /* known when d is there */
 	struct decompressor *d; /* owned, NULL before the magic was read */
 	struct bytes run;       /* what input_skip left of the last run */
+	const volatile sig_atomic_t *stop; /* borrowed; may be NULL */
 };
 
 static int open_path(const char *path, struct input *in, struct err *e)
@@ -147,11 +148,10 @@ static int spool_write(struct input *in, struct bytes data, struct err *e)
  * non-blocking by whoever gave it to us. */
 static bool try_again(const struct input *in)
 {
-	if (errno == EAGAIN) {
-		struct pollfd wait = {.fd = in->fd, .events = POLLIN};
-		return poll(&wait, 1, -1) >= 0 || errno == EINTR;
-	}
-	return errno == EINTR;
+	struct pollfd wait = {.fd = in->fd, .events = POLLIN};
+	if (errno == EAGAIN && poll(&wait, 1, -1) >= 0)
+		return true;
+	return errno == EINTR && !(in->stop && *in->stop);
 }
 
 /* Reads behind what is in the block, once. Returns the octets, 0 at the end, or a negative error.
@@ -169,6 +169,8 @@ static ssize_t read_more(struct input *in, size_t at, struct err *e)
 		n = in->reading_spool ? pread(in->spool, to, IN_BLOCK - at, (off_t)in->offset)
 				      : read(in->fd, to, IN_BLOCK - at);
 	} while (n < 0 && try_again(in));
+	if (n < 0 && errno == EINTR)
+		return err_set(e, ERR_CANCELLED, "%s: interrupted", in->name);
 	if (n < 0)
 		return err_sys(e, errno, "%s", in->name);
 	in->offset += (uint64_t)n;
@@ -227,6 +229,11 @@ int input_read(struct input *in, struct bytes *ret_run, struct err *e)
 		rc = decompress_finish(in->d, &inner);
 		return rc < 0 ? err_set(e, rc, "%s: %s", in->name, inner.text) : 0;
 	}
+}
+
+void input_stop_on(struct input *in, const volatile sig_atomic_t *flag)
+{
+	in->stop = flag;
 }
 
 void input_spool(struct input *in, bool on)

@@ -3,6 +3,7 @@
  * magic; everything else is taken as it is. Every error names the file. */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,8 +18,13 @@ int input_open(const char *path, struct input **ret_in, struct err *e);
 
 /* The next run: 1, borrowed until the next call on this input; 0 at the end; or an error: ERR_IO,
  * ERR_CORRUPT (bad or cut off compressed data), ERR_LIMIT, ERR_NOMEM, ERR_FULL (the spool). Runs
- * are of any size up to 256 KiB, never empty. Interrupted by a signal: reading goes on. */
+ * are of any size up to 256 KiB, never empty. Interrupted by a signal: reading goes on, unless input_stop_on says
+ * otherwise. */
 int input_read(struct input *in, struct bytes *ret_run, struct err *e);
+
+/* A read that a signal interrupts ends with ERR_CANCELLED when the signal's handler has set this flag. Without it
+ * nobody could end the wait for a pipe in which nothing comes. Borrowed. */
+void input_stop_on(struct input *in, const volatile sig_atomic_t *flag);
 
 /* From now on, or no longer, keeps what is read from a pipe in an unlinked file in $TMPDIR (/tmp),
  * as it is there: compressed. Files need no spool and ignore this. The spool is let go once it has

@@ -494,6 +494,10 @@ static void test_recognises(void **state)
 	assert_true(recognises("\xef\xbb\xbf\r\n {" A "," T "}"));
 	assert_true(recognises("{broken\n{" A "," T "}\n{\"cut"));
 	assert_true(recognises("{\"x\":1,\"rrname\":\"a.b\",\"rda"));
+	assert_true(recognises("# a comment\n\n{" A "," T "}\n"));
+	assert_true(recognises("ame\":\"cut.example\"}\n{" A "," T "}\n"));
+	assert_true(recognises("{\"x\":1}\nnull\n[]\n{" A "}\n{\"cut"));
+	assert_false(recognises("{\"x\":{" A "}}\n{\"rrname\":"));
 	assert_false(recognises(""));
 	assert_false(recognises(" \n"));
 	assert_false(recognises("rrname,rrtype\n"));

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -309,12 +310,49 @@ static void test_spool_head(void **state)
 	unsetenv("TMPDIR");
 }
 
+static volatile sig_atomic_t stop;
+
+static void on_alarm(int number)
+{
+	(void)number;
+	stop++;
+}
+
+/* Alarms come again and again: one between the look at the flag and the read would pass by. */
+static void test_stop(void **state)
+{
+	struct sigaction action = {.sa_handler = on_alarm}, before;
+	const struct itimerval often = {{0, 20000}, {0, 20000}}, never = {{0}};
+	struct err e = {""};
+	struct bytes run;
+	struct input *in;
+	int ends[2], kept = dup(STDIN_FILENO);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+	assert_int_equal(write(ends[1], "some\n", 5), 5);
+	assert_int_equal(input_open("-", &in, &e), 0);
+	input_stop_on(in, &stop);
+	assert_int_equal(input_read(in, &run, &e), 1);
+	assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	assert_int_equal(input_read(in, &run, &e), ERR_CANCELLED);
+	assert_string_equal(e.text, "standard input: interrupted");
+	assert_true(stop > 0);
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &before, NULL);
+	input_close(in);
+	dup2(kept, STDIN_FILENO);
+	close(kept);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_file),       cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_pipe),       cmocka_unit_test(test_spool),
-		cmocka_unit_test(test_spool_head),
+		cmocka_unit_test(test_spool_head), cmocka_unit_test(test_stop),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, setup, teardown);
