@@ -322,7 +322,7 @@ static void on_alarm(int number)
 static void test_stop(void **state)
 {
 	struct sigaction action = {.sa_handler = on_alarm}, before;
-	const struct itimerval often = {{0, 20000}, {0, 20000}}, never = {{0}};
+	const struct itimerval often = {{0, 20000}, {0, 20000}}, never = {{0, 0}, {0, 0}};
 	struct err e = {""};
 	struct bytes run;
 	struct input *in;
