@@ -137,18 +137,16 @@ static int settle_fresh(struct keeper *k, struct err *e)
 
 static int make_dictionary(struct table *const *tables, size_t n, uint64_t rows, struct buffer *ret, struct err *e)
 {
-	struct buffer text = BUFFER_INIT, lengths = BUFFER_INIT;
+	struct samples samples = {0};
 	int rc = 0;
 	buffer_clear(ret);
 	for (size_t i = 0; i < n && rc == 0 && rows >= DICTIONARY_ROWS; i++) {
 		double share = (double)table_rows(tables[i]) / (double)rows;
-		rc = table_sample(tables[i], (size_t)(SAMPLE_OCTETS * share), &text, &lengths, e);
+		rc = table_sample(tables[i], (size_t)(SAMPLE_OCTETS * share), &samples, e);
 	}
-	if (rc == 0 && text.n)
-		dictionary_train(buffer_bytes(&text), (const size_t *)(const void *)lengths.p,
-		                 lengths.n / sizeof(size_t), DICTIONARY_OCTETS, ret);
-	buffer_release(&text);
-	buffer_release(&lengths);
+	if (rc == 0 && samples.octets[0].n)
+		dictionary_train(&samples, DICTIONARY_OCTETS, ret);
+	samples_release(&samples);
 	return rc;
 }
 

@@ -10,6 +10,7 @@
 #include <endian.h>
 #include <stdlib.h>
 #include <zdict.h>
+#define ZSTD_STATIC_LINKING_ONLY /* frames without their magic: four octets of each are worth half a percent */
 #include <zstd.h>
 
 #include "base/err.h"
@@ -35,21 +36,28 @@ enum flags {
 	PLAIN = 1,      /* not by the grammar of keys and values */
 	RAW_SHORT = 2,  /* the first frame is not compressed */
 	RAW_TEXT = 4,   /* the second frame is not compressed */
-	DICTIONARY = 8, /* the second frame needs the table's dictionary */
+	DICTIONARY = 8, /* the frames that are compressed need the table's dictionary */
 	FLAGS = 15,
 };
 
 enum {
 	BITS_MAX = 57, /* that can be read with one load from any bit */
+	SHORT_SHARE = 16, /* the first frame's dictionary is so much smaller: what matters are its tables */
 	SLACK = 32,    /* octets that moves may write beyond what they move */
 };
+
+/* Columns of one octet a row need not be told how long they are. */
+static bool is_implied(enum column c)
+{
+	return c == SHARED || c == HEAD;
+}
 
 /* --- compressors --- */
 
 struct packer {
 	int level;
 	ZSTD_CCtx *context;
-	ZSTD_CDict *dictionary; /* owned */
+	ZSTD_CDict *dictionary[SEGMENT_FRAMES]; /* owned */
 };
 
 struct unpacker {
@@ -57,9 +65,26 @@ struct unpacker {
 	struct buffer columns; /* scratch */
 };
 
+/* As octets: the length of the first frame's dictionary in four, little-endian; that; the second frame's. */
 struct dictionary {
-	ZSTD_DDict *dictionary;
+	ZSTD_DDict *frame[SEGMENT_FRAMES];
 };
+
+enum { DICTIONARY_HEAD = 4 };
+
+static bool split_dictionary(struct bytes octets, struct bytes *ret)
+{
+	uint32_t n;
+	if (octets.n < DICTIONARY_HEAD)
+		return false;
+	memcpy(&n, octets.p, sizeof(n));
+	n = le32toh(n);
+	if (n > octets.n - DICTIONARY_HEAD)
+		return false;
+	ret[0] = bytes_of(octets.p + DICTIONARY_HEAD, n);
+	ret[1] = bytes_of(octets.p + DICTIONARY_HEAD + n, octets.n - DICTIONARY_HEAD - n);
+	return ret[0].n && ret[1].n;
+}
 
 static void *checked(void *p)
 {
@@ -76,20 +101,26 @@ struct packer *packer_new(int level)
 	ZSTD_CCtx_setParameter(p->context, ZSTD_c_compressionLevel, level);
 	ZSTD_CCtx_setParameter(p->context, ZSTD_c_contentSizeFlag, 0);
 	ZSTD_CCtx_setParameter(p->context, ZSTD_c_dictIDFlag, 0);
+	ZSTD_CCtx_setParameter(p->context, ZSTD_c_format, ZSTD_f_zstd1_magicless);
 	return p;
 }
 
 void packer_use(struct packer *p, struct bytes dictionary)
 {
-	ZSTD_freeCDict(p->dictionary);
-	p->dictionary = dictionary.n ? checked(ZSTD_createCDict(dictionary.p, dictionary.n, p->level)) : NULL;
+	struct bytes part[SEGMENT_FRAMES];
+	bool any = split_dictionary(dictionary, part);
+	for (int i = 0; i < SEGMENT_FRAMES; i++) {
+		ZSTD_freeCDict(p->dictionary[i]);
+		p->dictionary[i] = any ? checked(ZSTD_createCDict(part[i].p, part[i].n, p->level)) : NULL;
+	}
 }
 
 void packer_free(struct packer *p)
 {
 	if (!p)
 		return;
-	ZSTD_freeCDict(p->dictionary);
+	for (int i = 0; i < SEGMENT_FRAMES; i++)
+		ZSTD_freeCDict(p->dictionary[i]);
 	ZSTD_freeCCtx(p->context);
 	free(p);
 }
@@ -98,6 +129,7 @@ struct unpacker *unpacker_new(void)
 {
 	struct unpacker *u = xcalloc(1, sizeof(*u));
 	u->context = checked(ZSTD_createDCtx());
+	ZSTD_DCtx_setParameter(u->context, ZSTD_d_format, ZSTD_f_zstd1_magicless);
 	return u;
 }
 
@@ -112,8 +144,12 @@ void unpacker_free(struct unpacker *u)
 
 struct dictionary *dictionary_new(struct bytes octets)
 {
+	struct bytes part[SEGMENT_FRAMES];
+	if (!split_dictionary(octets, part))
+		return NULL;
 	struct dictionary *d = xcalloc(1, sizeof(*d));
-	d->dictionary = checked(ZSTD_createDDict(octets.p, octets.n));
+	for (int i = 0; i < SEGMENT_FRAMES; i++)
+		d->frame[i] = checked(ZSTD_createDDict(part[i].p, part[i].n));
 	return d;
 }
 
@@ -121,15 +157,42 @@ void dictionary_free(struct dictionary *d)
 {
 	if (!d)
 		return;
-	ZSTD_freeDDict(d->dictionary);
+	for (int i = 0; i < SEGMENT_FRAMES; i++)
+		ZSTD_freeDDict(d->frame[i]);
 	free(d);
 }
 
-void dictionary_train(struct bytes samples, const size_t *lengths, size_t n, size_t octets, struct buffer *ret)
+void samples_release(struct samples *s)
 {
+	for (int i = 0; i < SEGMENT_FRAMES; i++) {
+		buffer_release(&s->octets[i]);
+		buffer_release(&s->lengths[i]);
+	}
+}
+
+/* Appends a dictionary of one frame. False: the samples are too few. */
+static bool train(const struct samples *s, int frame, size_t octets, struct buffer *out)
+{
+	const struct buffer *lengths = &s->lengths[frame];
+	size_t got = ZDICT_trainFromBuffer(buffer_reserve(out, octets), octets, s->octets[frame].p,
+	                                   (const size_t *)(const void *)lengths->p,
+	                                   (unsigned)(lengths->n / sizeof(size_t)));
+	if (ZDICT_isError(got))
+		return false;
+	out->n += got;
+	return true;
+}
+
+void dictionary_train(const struct samples *s, size_t octets, struct buffer *ret)
+{
+	uint32_t n = 0;
 	buffer_clear(ret);
-	size_t got = ZDICT_trainFromBuffer(buffer_reserve(ret, octets), octets, samples.p, lengths, (unsigned)n);
-	ret->n = ZDICT_isError(got) ? 0 : got;
+	buffer_put(ret, &n, sizeof(n));
+	bool ok = train(s, 0, octets / SHORT_SHARE, ret);
+	n = htole32((uint32_t)(ret->n - sizeof(n)));
+	memcpy(ret->p, &n, sizeof(n));
+	if (!ok || !train(s, 1, octets, ret))
+		buffer_clear(ret);
 }
 
 /* --- bits --- */
@@ -383,16 +446,21 @@ static void put_plain_rows(struct segment_builder *b)
 }
 
 /* Joins columns [from, to) and appends their frame. True when it is not compressed, as that would not make it smaller. */
-static bool put_frame(struct segment_builder *b, struct packer *p, enum column from, enum column to,
-                      const ZSTD_CDict *dictionary, struct buffer *out)
+static bool put_frame(struct segment_builder *b, struct packer *p, int frame, struct samples *samples,
+                      struct buffer *out)
 {
+	enum column from = frame ? FRAME_TEXT : SHARED, to = frame ? COLUMNS : FRAME_TEXT;
 	buffer_clear(&b->joined);
 	for (enum column i = from; i < to; i++)
 		buffer_put_bytes(&b->joined, buffer_bytes(&b->columns[i]));
+	if (samples) {
+		buffer_put_bytes(&samples->octets[frame], buffer_bytes(&b->joined));
+		buffer_put(&samples->lengths[frame], &b->joined.n, sizeof(b->joined.n));
+	}
 	size_t room = ZSTD_compressBound(b->joined.n);
 	buffer_reserve(out, room + VARINT_MAX);
 	uint8_t *to_octets = out->p + out->n + VARINT_MAX; /* its length goes before it */
-	ZSTD_CCtx_refCDict(p->context, dictionary);
+	ZSTD_CCtx_refCDict(p->context, p->dictionary[frame]);
 	size_t n = ZSTD_compress2(p->context, to_octets, room, b->joined.p, b->joined.n);
 	bool raw = ZSTD_isError(n) || n >= b->joined.n;
 	const uint8_t *octets = raw ? b->joined.p : to_octets;
@@ -424,7 +492,7 @@ static void put_times(struct segment_builder *b, struct buffer *out)
 	put_packed(out, b->span, b->timed, 0, span_bits);
 }
 
-void segment_encode(struct segment_builder *b, struct packer *p, struct buffer *out, struct bytes *ret_text)
+void segment_encode(struct segment_builder *b, struct packer *p, struct buffer *out, struct samples *samples)
 {
 	uint8_t flags = 0;
 	clear_columns(b);
@@ -437,19 +505,19 @@ void segment_encode(struct segment_builder *b, struct packer *p, struct buffer *
 	buffer_put_byte(out, 0);
 	put_varint(out, b->n);
 	put_varint(out, b->bytes.n);
-	for (int i = 0; i < COLUMNS; i++)
-		put_varint(out, b->columns[i].n);
+	for (enum column i = 0; i < COLUMNS; i++) {
+		if (!is_implied(i))
+			put_varint(out, b->columns[i].n);
+	}
 	if (!(flags & PLAIN))
 		put_times(b, out);
-	if (put_frame(b, p, SHARED, FRAME_TEXT, NULL, out))
+	if (put_frame(b, p, 0, samples, out))
 		flags |= RAW_SHORT;
-	if (put_frame(b, p, FRAME_TEXT, COLUMNS, p->dictionary, out))
+	if (put_frame(b, p, 1, samples, out))
 		flags |= RAW_TEXT;
-	else if (p->dictionary)
+	if (p->dictionary[0])
 		flags |= DICTIONARY;
 	out->p[start] = flags;
-	if (ret_text)
-		*ret_text = buffer_bytes(&b->joined);
 	buffer_clear(&b->bytes);
 	b->n = 0;
 }
@@ -517,7 +585,7 @@ static void get_times(struct source *s, struct times *ret)
 }
 
 /* Reads a frame to where its octets, so many, go. */
-static void get_frame(struct source *s, struct unpacker *u, bool raw, const struct dictionary *d, uint8_t *to,
+static void get_frame(struct source *s, struct unpacker *u, bool raw, const ZSTD_DDict *dictionary, uint8_t *to,
                       size_t octets)
 {
 	size_t n = (size_t)get_varint(s, SEGMENT_DECODED_MAX);
@@ -530,7 +598,7 @@ static void get_frame(struct source *s, struct unpacker *u, bool raw, const stru
 			memcpy(to, p, n);
 		return;
 	}
-	ZSTD_DCtx_refDDict(u->context, d ? d->dictionary : NULL);
+	ZSTD_DCtx_refDDict(u->context, dictionary);
 	size_t got = ZSTD_decompressDCtx(u->context, to, octets, p, n);
 	s->bad = ZSTD_isError(got) || got != octets;
 }
@@ -732,8 +800,11 @@ int segment_decode(struct bytes octets, struct unpacker *u, const struct diction
 	uint8_t flags = get_octet(&s);
 	uint32_t n = (uint32_t)get_varint(&s, SEGMENT_ROWS);
 	size_t total = (size_t)get_varint(&s, SEGMENT_DECODED_MAX);
-	for (int i = 0; i < COLUMNS; i++) {
-		lengths[i] = (size_t)get_varint(&s, SEGMENT_DECODED_MAX);
+	for (enum column i = 0; i < COLUMNS; i++) {
+		if (is_implied(i))
+			lengths[i] = i == HEAD && flags & PLAIN ? 0 : n;
+		else
+			lengths[i] = (size_t)get_varint(&s, SEGMENT_DECODED_MAX);
 		frame[i >= FRAME_TEXT] += lengths[i];
 	}
 	if (s.bad || flags > FLAGS || n == 0 || ((flags & DICTIONARY) && !d))
@@ -742,8 +813,9 @@ int segment_decode(struct bytes octets, struct unpacker *u, const struct diction
 		get_times(&s, &r.times);
 	buffer_clear(&u->columns);
 	uint8_t *columns = buffer_reserve(&u->columns, frame[0] + frame[1]);
-	get_frame(&s, u, flags & RAW_SHORT, NULL, columns, frame[0]);
-	get_frame(&s, u, flags & RAW_TEXT, flags & DICTIONARY ? d : NULL, columns + frame[0], frame[1]);
+	bool with = flags & DICTIONARY;
+	get_frame(&s, u, flags & RAW_SHORT, with ? d->frame[0] : NULL, columns, frame[0]);
+	get_frame(&s, u, flags & RAW_TEXT, with ? d->frame[1] : NULL, columns + frame[0], frame[1]);
 	if (s.bad || s.p != s.end)
 		return ERR_CORRUPT;
 	split(&r, FRAME_TEXT, COLUMNS, lengths, split(&r, SHARED, FRAME_TEXT, lengths, columns));

@@ -13,11 +13,13 @@
 #include "base/buffer.h"
 #include "base/bytes.h"
 
-#define SEGMENT_ROWS 384             /* a segment is full at so many rows */
+#define SEGMENT_ROWS 256              /* a segment is full at so many rows */
 #define SEGMENT_BYTES (64u << 10)     /* or when they take so many octets */
 #define SEGMENT_DECODED_MAX (1u << 20) /* no segment takes more in memory: more is damage */
 #define SEGMENT_KEY_MAX 65535
 #define SEGMENT_VALUE_MAX (128u << 10)
+
+#define SEGMENT_FRAMES 2 /* compressed apart */
 
 /* The compressors a thread uses; one at a time. dictionary may be NULL. */
 struct packer;
@@ -31,10 +33,19 @@ void packer_free(struct packer *p);
 struct unpacker *unpacker_new(void);
 void unpacker_free(struct unpacker *u);
 
+/* NULL when the octets are no dictionary. */
 struct dictionary *dictionary_new(struct bytes octets);
 void dictionary_free(struct dictionary *d);
-/* Makes a dictionary of at most so many octets from samples, whose lengths are given; empty when they are too few. */
-void dictionary_train(struct bytes samples, const size_t *lengths, size_t n, size_t octets, struct buffer *ret);
+
+/* What dictionaries are made from: what segments compress, uncompressed, one sample of each frame for each segment. */
+struct samples {
+	struct buffer octets[SEGMENT_FRAMES];
+	struct buffer lengths[SEGMENT_FRAMES]; /* size_t each */
+};
+
+void samples_release(struct samples *s);
+/* Makes a dictionary of at most about so many octets; empty when the samples are too few. */
+void dictionary_train(const struct samples *s, size_t octets, struct buffer *ret);
 
 /* --- making --- */
 
@@ -48,9 +59,8 @@ uint32_t segment_builder_rows(const struct segment_builder *b);
 bool segment_is_full(const struct segment_builder *b);
 /* The last key added; valid until the next call. */
 struct bytes segment_last_key(const struct segment_builder *b);
-/* Appends the encoding and empties the builder. ret_text, unless NULL, gets what a dictionary would help to compress; valid until
- * the next call. */
-void segment_encode(struct segment_builder *b, struct packer *p, struct buffer *out, struct bytes *ret_text);
+/* Appends the encoding and empties the builder. What was compressed is appended to samples, unless NULL. */
+void segment_encode(struct segment_builder *b, struct packer *p, struct buffer *out, struct samples *samples);
 
 /* --- reading --- */
 

@@ -25,7 +25,7 @@ enum {
 	WRITE_OCTETS = 1 << 20,
 	BLOCK_MAX = 2 << 20, /* no block is larger: more is damage */
 	DICTIONARY_MAX = 4 << 20,
-	SAMPLE_OCTETS = 9000, /* of text that a segment gives, roughly */
+	SAMPLE_OCTETS = SEGMENT_ROWS * 24, /* of text that a segment gives, roughly */
 };
 
 /* Where a block is. */
@@ -442,6 +442,8 @@ int table_open(const char *path, uint64_t number, struct cache *cache, struct ta
 		rc = read_block(t, &t->foot.dictionary, DICTIONARY_MAX, &t->dictionary_octets, e);
 		if (rc == 0)
 			t->dictionary = dictionary_new(buffer_bytes(&t->dictionary_octets));
+		if (rc == 0 && !t->dictionary)
+			rc = err_set(e, ERR_CORRUPT, "%s: the dictionary does not decode", path);
 	}
 	if (rc == 0 && t->foot.levels)
 		rc = read_segment(t, &t->foot.root, &t->root, e);
@@ -681,7 +683,7 @@ void table_source_init(struct table_source *s, struct table *t, bool pass)
 
 /* --- looking at all of it --- */
 
-int table_sample(struct table *t, size_t octets, struct buffer *text, struct buffer *lengths, struct err *e)
+int table_sample(struct table *t, size_t octets, struct samples *samples, struct err *e)
 {
 	struct table_cursor c = {.table = t, .pass = true};
 	struct segment_builder *b = segment_builder_new();
@@ -693,13 +695,10 @@ int table_sample(struct table *t, size_t octets, struct buffer *text, struct buf
 	int rc = table_seek(&c, start, e);
 	while (rc == 1) {
 		const struct segment *s = c.level[leaf].segment;
-		struct bytes columns;
 		for (uint32_t i = 0; i < s->n; i++)
 			segment_add(b, segment_key(s, i), segment_value(s, i));
 		buffer_clear(&packed);
-		segment_encode(b, p, &packed, &columns);
-		buffer_put_bytes(text, columns);
-		buffer_put(lengths, &columns.n, sizeof(columns.n));
+		segment_encode(b, p, &packed, samples);
 		let_go(&c, (int)leaf);
 		c.level[leaf - 1].at += step;
 		rc = settle(&c, e);

@@ -74,6 +74,5 @@ struct table_source {
 
 void table_source_init(struct table_source *s, struct table *t, bool pass);
 
-/* The text of some segments, spread evenly over the table, appended until there are about so many octets: what a
- * dictionary is made from. ends gets (as size_t) the length of each. */
-int table_sample(struct table *t, size_t octets, struct buffer *text, struct buffer *lengths, struct err *e);
+/* Samples of some segments, spread evenly over the table, of about so many octets of text. */
+int table_sample(struct table *t, size_t octets, struct samples *samples, struct err *e);
