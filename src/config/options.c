@@ -14,8 +14,7 @@ const struct option_row option_rows[] = {
 	{"store", OPTION_STRING, CONFIG_FOR_STORE, AT(store), 0, 0, NULL, "/var/lib/dribble", "URI",
 	 "where the records are kept",
 	 "A path or rocksdb:PATH is a database in a folder of this machine, memory: one that is "
-	 "gone when the program ends, and clickhouse:http://HOST:8123/DATABASE a ClickHouse "
-	 "server."},
+	 "gone when the program ends."},
 	{"listen", OPTION_ADDRESS, CONFIG_FOR_SERVER, AT(listen), 0, 0, NULL, "127.0.0.1:8400",
 	 "ADDR:PORT", "address to serve on; may be given up to 8 times",
 	 "The address is numeric, an IPv6 address in brackets: [::1]:8400. 0.0.0.0 and [::] are "
@@ -48,7 +47,8 @@ const struct option_row option_rows[] = {
 	 NULL, "1G", "SIZE", "largest body of POST /pdns/import, decompressed",
 	 "A larger one is answered with 413."},
 	{"connections_max", OPTION_NUMBER, CONFIG_FOR_SERVER, AT(connections_max), 1, 1000000, NULL,
-	 "1000", "NUMBER", "most connections at once", "Further clients wait until one ends."},
+	 "1000", "NUMBER", "most connections at once",
+	 "Of each address of listen. Further clients wait until one ends."},
 	{"connection_timeout", OPTION_DURATION, CONFIG_FOR_SERVER, AT(connection_timeout_ms), 1000,
 	 86400000, NULL, "60s", "TIME", "a connection without traffic is closed after this time",
 	 ""},
