@@ -10,18 +10,18 @@
 
 /* By type. DLV and TA, far above, are DS by another number. */
 static const char layouts[][10] = {
-	[2] = "n",     [3] = "n",       [4] = "n",       [5] = "n",          [6] = "nn44444",
-	[7] = "n",     [8] = "n",       [9] = "n",       [11] = "a1*",       [12] = "n",
-	[13] = "ss",   [14] = "nn",     [15] = "2n",     [17] = "nn",        [18] = "2n",
-	[19] = "s",    [20] = "so",     [21] = "2n",     [23] = "n",         [24] = "2114442n*",
-	[25] = "211*", [26] = "2nn",    [27] = "sss",    [29] = "88",        [30] = "n*",
-	[33] = "222n", [35] = "22sssn", [36] = "2n",     [37] = "221*",      [39] = "n",
-	[42] = "p",    [43] = "211*",   [44] = "11*",    [46] = "2114442n*", [47] = "nm",
-	[48] = "211*", [50] = "112hhm", [51] = "112h",   [52] = "111*",      [53] = "111*",
-	[57] = "211*", [58] = "nn",     [59] = "211*",   [60] = "211*",      [62] = "42m",
-	[63] = "411*", [64] = "2nv",    [65] = "2nv",    [66] = "212n",      [104] = "28",
-	[105] = "2a",  [106] = "28",    [107] = "2n",    [108] = "6",        [109] = "8",
-	[256] = "22*", [257] = "1s*",   [259] = "441s*",
+	[1] = "a",          [2] = "n",     [3] = "n",     [4] = "n",       [5] = "n",
+	[6] = "nn44444",    [7] = "n",     [8] = "n",     [9] = "n",       [11] = "a1*",
+	[12] = "n",         [13] = "ss",   [14] = "nn",   [15] = "2n",     [17] = "nn",
+	[18] = "2n",        [19] = "s",    [20] = "so",   [21] = "2n",     [23] = "n",
+	[24] = "2114442n*", [25] = "211*", [26] = "2nn",  [27] = "sss",    [28] = "88",
+	[29] = "88",        [30] = "n*",   [33] = "222n", [35] = "22sssn", [36] = "2n",
+	[37] = "221*",      [39] = "n",    [42] = "p",    [43] = "211*",   [44] = "11*",
+	[46] = "2114442n*", [47] = "nm",   [48] = "211*", [50] = "112hhm", [51] = "112h",
+	[52] = "111*",      [53] = "111*", [57] = "211*", [58] = "nn",     [59] = "211*",
+	[60] = "211*",      [62] = "42m",  [63] = "411*", [64] = "2nv",    [65] = "2nv",
+	[66] = "ty2n",      [104] = "28",  [105] = "2a",  [106] = "28",    [107] = "2n",
+	[108] = "6",        [109] = "8",   [256] = "22*", [257] = "1s*",   [259] = "441s*",
 };
 
 const char *rdata_layout(uint16_t type)
@@ -33,7 +33,7 @@ const char *rdata_layout(uint16_t type)
 
 bool rdata_layout_is_plain(const char *layout)
 {
-	return layout && strspn(layout, "n24so") == strlen(layout);
+	return layout && strspn(layout, "n24soty") == strlen(layout);
 }
 
 bool rdata_is_text(uint16_t type)
@@ -108,8 +108,11 @@ static int field_len(char field, const uint8_t *p, size_t n)
 	case '*':
 		return (int)n;
 	case 'a':
-		need = 4;
-		/* fall through */
+		return n >= 4 ? 4 : ERR_SYNTAX;
+	case 't':
+		return n >= 2 ? 2 : ERR_SYNTAX;
+	case 'y':
+		return n >= 1 ? 1 : ERR_SYNTAX;
 	default:
 		return n >= need ? (int)need : ERR_SYNTAX;
 	}
@@ -129,15 +132,6 @@ static int layout_names(const char *layout, struct bytes rdata,
 		at += (size_t)n;
 	}
 	return at == rdata.n ? 0 : ERR_SYNTAX;
-}
-
-static void ignore_name(void *ctx, size_t at, size_t n)
-{
-}
-
-bool rdata_layout_fits(const char *layout, struct bytes rdata)
-{
-	return layout_names(layout, rdata, ignore_name, NULL) == 0;
 }
 
 /* The types whose make-up depends on what they hold: names from an offset on. */
@@ -205,6 +199,15 @@ static int each_name(uint16_t type, struct bytes rdata,
 	return layout ? layout_names(layout, rdata, each, ctx) : odd_names(type, rdata, each, ctx);
 }
 
+static void ignore_name(void *ctx, size_t at, size_t n)
+{
+}
+
+bool rdata_is_valid(uint16_t type, struct bytes rdata)
+{
+	return each_name(type, rdata, ignore_name, NULL) == 0;
+}
+
 /* --- canonical form --- */
 
 static void lower_name(void *ctx, size_t at, size_t n)
@@ -253,8 +256,6 @@ int rdata_canonical(uint16_t type, struct bytes wire, struct buffer *out)
 	int rc = 0;
 	if (wire.n > RDATA_MAX)
 		return ERR_LIMIT;
-	if ((type == RRTYPE_A && wire.n != 4) || (type == RRTYPE_AAAA && wire.n != 16))
-		return ERR_SYNTAX;
 	if (rdata_is_text(type)) {
 		rc = canonical_text(wire, out);
 	} else {

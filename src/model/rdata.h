@@ -63,8 +63,9 @@ struct term {
 	uint16_t at; /* offset of value in the rdata: what remains is the rest of the rdata */
 };
 
-#define TERMS_MAX 64 /* a record with more (an SVCB of very many hints) is found by the first 64   \
-		      */
+#define TERMS_MAX                                                                                  \
+	64 /* a record with more (an SVCB of very many hints) is found by the first 64             \
+	    */
 
 /* The distinct terms of canonical rdata, in order of appearance: the address of A and AAAA; every
  * name of NS CNAME DNAME PTR MX SRV SOA RP AFSDB RT KX NAPTR PX LP TALINK NSEC NXT RRSIG SIG MB MG

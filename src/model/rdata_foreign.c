@@ -138,10 +138,15 @@ static size_t key_len(struct bytes word)
 static void put_word(struct bytes word, struct buffer *out)
 {
 	for (size_t i = 0; i < word.n; i++) {
-		if (word.p[i] >= 0x20 && word.p[i] < 0x7f)
-			buffer_put_byte(out, word.p[i]);
-		else
-			rdata_octet_to_text(word.p[i], out);
+		bool escaped = word.p[i] == '\\' && i + 1 < word.n;
+		uint8_t c = word.p[i += escaped];
+		if (c < 0x20 || c > 0x7e) {
+			rdata_octet_to_text(c, out);
+			continue;
+		}
+		if (escaped)
+			buffer_put_byte(out, '\\');
+		buffer_put_byte(out, c);
 	}
 }
 
@@ -315,12 +320,14 @@ static struct rdata_parser *thread_parser(void)
 	return p;
 }
 
-/* What libknot prints of odd rdata cannot always be read back as the same: then it is not used. */
+/* libknot trusts that rdata is of its type, and reads beyond the end of some that is not. What it
+ * prints of odd rdata cannot always be read back as the same: then it is not used. */
 bool rdata_foreign_to_text(uint16_t type, struct bytes rdata, struct buffer *out)
 {
 	size_t start = out->n;
 	struct buffer again = BUFFER_INIT;
-	bool same = rrtype_mnemonic(type) && knot_print(type, rdata, out);
+	bool same = rrtype_mnemonic(type) && !rrtype_is_meta(type) && rdata_is_valid(type, rdata) &&
+		    knot_print(type, rdata, out);
 	for (size_t i = start; i < out->n && same; i++)
 		same = out->p[i] >= 0x20 && out->p[i] <= 0x7e;
 	if (same) {

@@ -6,14 +6,14 @@
 
 /* How the wire form of a type is made up, a character a field: n a name, 1 2 4 6 8 integers of so
  * many octets, a an IPv4 address, s a character-string, o one that may be missing at the end, h
- * octets behind a length octet, m type bitmaps, p address prefixes, v SvcParams, * whatever is
- * left. NULL: not known, or not so simple. */
+ * octets behind a length octet, t a type, y the scheme of DSYNC, m type bitmaps, p address
+ * prefixes, v SvcParams, * whatever is left. NULL: not known, or not so simple. */
 const char *rdata_layout(uint16_t type);
 
-/* Whether the rdata is made up like that. */
-bool rdata_layout_fits(const char *layout, struct bytes rdata);
+/* Whether rdata is made up as its type wants; unknown types are. */
+bool rdata_is_valid(uint16_t type, struct bytes rdata);
 
-/* A layout of names, integers and character-strings alone is read and printed by rdata_text.c. */
+/* A layout of n 2 4 s o t y alone is read and printed by rdata_text.c. */
 bool rdata_layout_is_plain(const char *layout);
 
 bool rdata_is_text(uint16_t type); /* TXT and its family */

@@ -2,12 +2,15 @@
 /* The presentation form of rdata: the hot types here, all others through rdata_foreign.c. */
 #include <arpa/inet.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/limits.h"
 #include "model/dname.h"
 #include "model/rdata.h"
 #include "model/rdata_priv.h"
 #include "model/rrtype.h"
+
+enum { DSYNC_NOTIFY = 1 };
 
 /* --- reading --- */
 
@@ -141,6 +144,26 @@ static int put_string(struct bytes *text, struct buffer *out)
 	return 0;
 }
 
+/* A mnemonic or TYPEn; a bare number is none. */
+static int put_type(struct bytes token, struct buffer *out)
+{
+	uint16_t type;
+	if ((token.p[0] >= '0' && token.p[0] <= '9') || !rrtype_from_text(token, &type))
+		return ERR_SYNTAX;
+	buffer_put_byte(out, (uint8_t)(type >> 8));
+	buffer_put_byte(out, (uint8_t)type);
+	return 0;
+}
+
+/* The scheme of a DSYNC (RFC 9859 2.1): a number, or the one mnemonic. */
+static int put_scheme(struct bytes token, struct buffer *out)
+{
+	if (token.n != 6 || strncasecmp((const char *)token.p, "NOTIFY", 6) != 0)
+		return put_integer(token, 1, out);
+	buffer_put_byte(out, DSYNC_NOTIFY);
+	return 0;
+}
+
 static int field_from_text(char field, struct bytes *text, struct buffer *out)
 {
 	struct bytes token;
@@ -150,8 +173,16 @@ static int field_from_text(char field, struct bytes *text, struct buffer *out)
 		return trim(*text).n ? put_string(text, out) : 0;
 	if (!next_token(text, &token))
 		return ERR_SYNTAX;
-	return field == 'n' ? rdata_name_from_text(token, out)
-			    : put_integer(token, field - '0', out);
+	switch (field) {
+	case 'n':
+		return rdata_name_from_text(token, out);
+	case 't':
+		return put_type(token, out);
+	case 'y':
+		return put_scheme(token, out);
+	default:
+		return put_integer(token, field - '0', out);
+	}
 }
 
 static int layout_from_text(const char *layout, struct bytes text, struct buffer *out)
@@ -169,7 +200,7 @@ static int address_from_text(int family, struct bytes text, struct buffer *out)
 	char spelling[INET6_ADDRSTRLEN];
 	uint8_t addr[16];
 	text = trim(text);
-	if (text.n >= sizeof(spelling) || memchr(text.p, 0, text.n))
+	if (!text.n || text.n >= sizeof(spelling) || memchr(text.p, 0, text.n))
 		return ERR_SYNTAX;
 	memcpy(spelling, text.p, text.n);
 	spelling[text.n] = '\0';
@@ -225,6 +256,7 @@ static int text_from_text(struct bytes text, struct buffer *out)
 	text = trim(text);
 	if (!text.n)
 		return ERR_SYNTAX;
+	buffer_reserve(&octets, text.n); /* once */
 	int rc = octets_from_text(text, &octets);
 	if (rc == 0)
 		rc = put_strings(buffer_bytes(&octets), out);
@@ -334,6 +366,36 @@ static size_t string_to_text(const uint8_t *p, struct buffer *out)
 	return *p + 1u;
 }
 
+/* A field; returns its length on the wire. n is what there is of rdata. */
+static size_t field_to_text(char field, const uint8_t *p, size_t n, struct buffer *out)
+{
+	uint32_t v = 0;
+	switch (field) {
+	case 'n':
+		n = (size_t)dname_wire_len(p, n);
+		dname_to_text(bytes_of(p, n), out);
+		return n;
+	case 's':
+	case 'o':
+		return string_to_text(p, out);
+	case 't':
+		rrtype_to_text((uint16_t)(p[0] << 8 | p[1]), out);
+		return 2;
+	case 'y':
+		if (*p == DSYNC_NOTIFY)
+			buffer_put_str(out, "NOTIFY");
+		else
+			buffer_put_u64(out, *p);
+		return 1;
+	default:
+		n = (size_t)(field - '0');
+		for (size_t i = 0; i < n; i++)
+			v = v << 8 | p[i];
+		buffer_put_u64(out, v);
+		return n;
+	}
+}
+
 static void layout_to_text(const char *layout, struct bytes r, struct buffer *out)
 {
 	size_t at = 0;
@@ -342,18 +404,7 @@ static void layout_to_text(const char *layout, struct bytes r, struct buffer *ou
 			continue;
 		if (at)
 			put_blank(out);
-		if (*field == 'n') {
-			size_t n = (size_t)dname_wire_len(r.p + at, r.n - at);
-			dname_to_text(bytes_of(r.p + at, n), out);
-			at += n;
-		} else if (*field == 's' || *field == 'o') {
-			at += string_to_text(r.p + at, out);
-		} else {
-			uint64_t v = 0;
-			for (int i = *field - '0'; i; i--)
-				v = v << 8 | r.p[at++];
-			buffer_put_u64(out, v);
-		}
+		at += field_to_text(*field, r.p + at, r.n - at, out);
 	}
 }
 
@@ -387,10 +438,19 @@ static void generic_to_text(struct bytes r, struct buffer *out)
 	}
 }
 
-static void address_to_text(int family, const uint8_t *addr, struct buffer *out)
+static void ipv4_to_text(const uint8_t *addr, struct buffer *out)
+{
+	for (int i = 0; i < 4; i++) {
+		if (i)
+			buffer_put_byte(out, '.');
+		buffer_put_u64(out, addr[i]);
+	}
+}
+
+static void ipv6_to_text(const uint8_t *addr, struct buffer *out)
 {
 	char text[INET6_ADDRSTRLEN];
-	if (inet_ntop(family, addr, text, sizeof(text)))
+	if (inet_ntop(AF_INET6, addr, text, sizeof(text)))
 		buffer_put_str(out, text);
 }
 
@@ -400,13 +460,12 @@ void rdata_to_text(uint16_t type, enum rdata_form form, struct bytes rdata, stru
 	if (form == RDATA_OPAQUE)
 		buffer_put_bytes(out, rdata);
 	else if (type == RRTYPE_A && rdata.n == 4)
-		address_to_text(AF_INET, rdata.p, out);
+		ipv4_to_text(rdata.p, out);
 	else if (type == RRTYPE_AAAA && rdata.n == 16)
-		address_to_text(AF_INET6, rdata.p, out);
+		ipv6_to_text(rdata.p, out);
 	else if (rdata_is_text(type) && text_fits(rdata))
 		strings_to_text(rdata, out);
-	else if (rdata_layout_is_plain(layout = rdata_layout(type)) &&
-		 rdata_layout_fits(layout, rdata))
+	else if (rdata_layout_is_plain(layout = rdata_layout(type)) && rdata_is_valid(type, rdata))
 		layout_to_text(layout, rdata, out);
 	else if (!rdata_foreign_to_text(type, rdata, out))
 		generic_to_text(rdata, out);
