@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/limits.h"
+#include "model/dname.h"
+#include "store/keys.h"
 
 static int remove_one(const char *path, const struct stat *st, int what, struct FTW *at)
 {
@@ -249,4 +252,146 @@ uint64_t kit_random(struct kit_random *r)
 uint64_t kit_below(struct kit_random *r, uint64_t n)
 {
 	return kit_random(r) % n;
+}
+
+/* --- rows --- */
+
+/* Few names, so that runs have rows in common. */
+static struct bytes some_name(struct kit_random *p, uint8_t *wire)
+{
+	char text[64];
+	static const char *const zones[] = {"test", "example.com", "a.b.c.example.net",
+					    "\\000\\001.x", "."};
+	const char *zone = zones[kit_below(p, 5)];
+	if (kit_below(p, 4) && *zone != '.')
+		snprintf(text, sizeof(text), "%s%u.%s", kit_below(p, 2) ? "h" : "www-",
+			 (unsigned)kit_below(p, 300), zone);
+	else
+		snprintf(text, sizeof(text), "%s", zone);
+	return bytes_of(wire, (size_t)dname_from_text(bytes_str(text), wire));
+}
+
+static void put_octets(struct kit_random *p, struct buffer *out, size_t n)
+{
+	while (n--)
+		buffer_put_byte(out,
+				(uint8_t)(kit_below(p, 3) ? kit_below(p, 4) : kit_below(p, 256)));
+}
+
+/* A key of the store's grammar, of a record that may be. */
+void kit_record_key(struct kit_random *p, struct buffer *out, bool *ret_whole, struct buffer *rdata)
+{
+	static const uint16_t types[] = {1, 2, 6, 15, 16, 28, 65280};
+	uint8_t owner[DNAME_MAX], name[DNAME_MAX];
+	struct bytes o = some_name(p, owner), n = some_name(p, name);
+	uint16_t type = types[kit_below(p, 7)];
+	enum rdata_form form = RDATA_WIRE;
+	buffer_clear(rdata);
+	if (type == 1 || type == 28)
+		put_octets(p, rdata, type == 1 ? 4 : 16);
+	else if (type == 2)
+		buffer_put_bytes(rdata, n);
+	else if (type == 15)
+		put_octets(p, rdata, 2), buffer_put_bytes(rdata, n);
+	else if (type == 6)
+		buffer_put_bytes(rdata, n), buffer_put_bytes(rdata, o), put_octets(p, rdata, 20);
+	else
+		form = RDATA_OPAQUE,
+		put_octets(p, rdata, kit_below(p, 20) ? kit_below(p, 40) : kit_below(p, 600));
+	struct term terms[TERMS_MAX];
+	size_t k = rdata_terms(type, form, buffer_bytes(rdata), terms);
+	if (kit_below(p, 2)) {
+		*ret_whole = key_put_owner_row(out, o, type, form, buffer_bytes(rdata));
+		return;
+	}
+	const struct term *t = k ? &terms[kit_below(p, k)] : NULL;
+	if (!t)
+		key_put_text(out, buffer_bytes(rdata));
+	else if (t->kind == TERM_NAME)
+		key_put_name(out, t->value);
+	else if (t->kind == TERM_IPV4)
+		key_put_ipv4(out, t->value.p);
+	else
+		key_put_ipv6(out, t->value.p);
+	key_put_type(out, type);
+	key_put_data(out, type, form, buffer_bytes(rdata), t);
+	struct buffer labels = BUFFER_INIT;
+	key_put_name(&labels, o);
+	buffer_put(out, labels.p + 1, labels.n - 2);
+	buffer_release(&labels);
+	*ret_whole = rdata->n > 200;
+}
+
+/* Any octets, often with much in common, of the store's grammar or nearly so. */
+void kit_odd_key(struct kit_random *p, struct buffer *out)
+{
+	static const uint8_t firsts[] = {0x20, '4', '6', 'n', 'x', 0xff};
+	buffer_put_byte(out, firsts[kit_below(p, 6)]);
+	for (uint64_t n = kit_below(p, 8); n; n--)
+		buffer_put_byte(out,
+				(uint8_t)(kit_below(p, 4) ? kit_below(p, 7) : kit_below(p, 256)));
+	if (kit_below(p, 50) == 0)
+		for (uint64_t n = kit_below(p, 1500); n; n--)
+			buffer_put_byte(out, 'l');
+}
+
+static void put_value(struct kit_random *p, bool whole, struct bytes rdata, struct buffer *out)
+{
+	static const uint64_t counts[] = {1, 1, 1, 2, 3, 62, 63, 64, 1000, COUNT_MAX};
+	static const char *const texts[] = {"", "", "", "s", "sensor-7", "z"};
+	struct value v = {.seen = {.count = counts[kit_below(p, 10)],
+				   .first_s = 1700000000 + kit_below(p, 1000)}};
+	v.seen.last_s = v.seen.first_s + (kit_below(p, 2) ? 0 : kit_below(p, 100000));
+	if (kit_below(p, 30) == 0)
+		v.seen = (struct seen){.zone_first_s = kit_below(p, 100),
+				       .zone_last_s = 100 + kit_below(p, TIME_MAX - 100)};
+	if (kit_below(p, 40) == 0)
+		v.seen.first_s = kit_below(p, 1ull << 34),
+		v.seen.last_s = v.seen.first_s + kit_below(p, 1ull << 34);
+	v.seen.sensor_id = bytes_str(texts[kit_below(p, 6)]);
+	v.seen.bailiwick = bytes_str(texts[kit_below(p, 4)]);
+	if (whole)
+		v.rdata = rdata;
+	value_encode(&v, out);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return bytes_cmp(buffer_bytes(&((const struct kit_row *)a)->key),
+			 buffer_bytes(&((const struct kit_row *)b)->key));
+}
+
+/* So many rows at most, in order. Equal keys have equal rdata, as with records. */
+size_t kit_rows(struct kit_random *p, struct kit_row *rows, size_t n, bool odd)
+{
+	struct buffer rdata = BUFFER_INIT;
+	size_t kept = 0;
+	for (size_t i = 0; i < n; i++) {
+		bool whole = false;
+		rows[i] = (struct kit_row){BUFFER_INIT, BUFFER_INIT};
+		if (odd && kit_below(p, 8) == 0)
+			kit_odd_key(p, &rows[i].key);
+		else
+			kit_record_key(p, &rows[i].key, &whole, &rdata);
+		put_value(p, whole, buffer_bytes(&rdata), &rows[i].value);
+	}
+	qsort(rows, n, sizeof(*rows), by_key);
+	for (size_t i = 0; i < n; i++) {
+		if (kept && by_key(&rows[kept - 1], &rows[i]) == 0) {
+			buffer_release(&rows[i].key);
+			buffer_release(&rows[i].value);
+		} else {
+			rows[kept++] = rows[i];
+		}
+	}
+	buffer_release(&rdata);
+	return kept;
+}
+
+void kit_rows_free(struct kit_row *rows, size_t n)
+{
+	while (n--) {
+		buffer_release(&rows[n].key);
+		buffer_release(&rows[n].value);
+	}
 }

@@ -67,3 +67,20 @@ struct kit_random {
 };
 uint64_t kit_random(struct kit_random *r);
 uint64_t kit_below(struct kit_random *r, uint64_t n);
+
+/* --- rows as they come in a store --- */
+
+struct kit_row {
+	struct buffer key, value; /* owned */
+};
+
+/* Appends a key of a record that may be, of few so that they meet again; *ret_whole: its value
+ * carries rdata. */
+void kit_record_key(struct kit_random *r, struct buffer *out, bool *ret_whole,
+		    struct buffer *rdata);
+/* Appends any octets, often nearly such a key. */
+void kit_odd_key(struct kit_random *r, struct buffer *out);
+/* Makes up to n rows in order of their keys, of records, with odd some others among them. Returns
+ * how many. */
+size_t kit_rows(struct kit_random *r, struct kit_row *rows, size_t n, bool odd);
+void kit_rows_free(struct kit_row *rows, size_t n);

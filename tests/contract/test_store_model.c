@@ -7,10 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/limits.h"
-#include "model/dname.h"
-#include "store/keys.h"
-
 enum { HELD = 3, NOTES = 6 };
 
 struct pair {
@@ -25,148 +21,12 @@ static uint64_t any(struct pair *p, uint64_t n)
 	return kit_below(&p->random, n);
 }
 
-/* --- rows --- */
-
-/* Few names, so that runs have rows in common. */
-static struct bytes some_name(struct pair *p, uint8_t *wire)
-{
-	char text[64];
-	static const char *const zones[] = {"test", "example.com", "a.b.c.example.net",
-					    "\\000\\001.x", "."};
-	const char *zone = zones[any(p, 5)];
-	if (any(p, 4) && *zone != '.')
-		snprintf(text, sizeof(text), "%s%u.%s", any(p, 2) ? "h" : "www-",
-			 (unsigned)any(p, 300), zone);
-	else
-		snprintf(text, sizeof(text), "%s", zone);
-	return bytes_of(wire, (size_t)dname_from_text(bytes_str(text), wire));
-}
-
-static void put_octets(struct pair *p, struct buffer *out, size_t n)
-{
-	while (n--)
-		buffer_put_byte(out, (uint8_t)(any(p, 3) ? any(p, 4) : any(p, 256)));
-}
-
-/* A key of the store's grammar, of a record that may be. */
-static void put_record_key(struct pair *p, struct buffer *out, bool *ret_whole,
-			   struct buffer *rdata)
-{
-	static const uint16_t types[] = {1, 2, 6, 15, 16, 28, 65280};
-	uint8_t owner[DNAME_MAX], name[DNAME_MAX];
-	struct bytes o = some_name(p, owner), n = some_name(p, name);
-	uint16_t type = types[any(p, 7)];
-	enum rdata_form form = RDATA_WIRE;
-	buffer_clear(rdata);
-	if (type == 1 || type == 28)
-		put_octets(p, rdata, type == 1 ? 4 : 16);
-	else if (type == 2)
-		buffer_put_bytes(rdata, n);
-	else if (type == 15)
-		put_octets(p, rdata, 2), buffer_put_bytes(rdata, n);
-	else if (type == 6)
-		buffer_put_bytes(rdata, n), buffer_put_bytes(rdata, o), put_octets(p, rdata, 20);
-	else
-		form = RDATA_OPAQUE, put_octets(p, rdata, any(p, 20) ? any(p, 40) : any(p, 600));
-	struct term terms[TERMS_MAX];
-	size_t k = rdata_terms(type, form, buffer_bytes(rdata), terms);
-	if (any(p, 2)) {
-		*ret_whole = key_put_owner_row(out, o, type, form, buffer_bytes(rdata));
-		return;
-	}
-	const struct term *t = k ? &terms[any(p, k)] : NULL;
-	if (!t)
-		key_put_text(out, buffer_bytes(rdata));
-	else if (t->kind == TERM_NAME)
-		key_put_name(out, t->value);
-	else if (t->kind == TERM_IPV4)
-		key_put_ipv4(out, t->value.p);
-	else
-		key_put_ipv6(out, t->value.p);
-	key_put_type(out, type);
-	key_put_data(out, type, form, buffer_bytes(rdata), t);
-	struct buffer labels = BUFFER_INIT;
-	key_put_name(&labels, o);
-	buffer_put(out, labels.p + 1, labels.n - 2);
-	buffer_release(&labels);
-	*ret_whole = rdata->n > 200;
-}
-
-/* Any octets, often with much in common, of the store's grammar or nearly so. */
-static void put_odd_key(struct pair *p, struct buffer *out)
-{
-	static const uint8_t firsts[] = {0x20, '4', '6', 'n', 'x', 0xff};
-	buffer_put_byte(out, firsts[any(p, 6)]);
-	for (uint64_t n = any(p, 8); n; n--)
-		buffer_put_byte(out, (uint8_t)(any(p, 4) ? any(p, 7) : any(p, 256)));
-	if (any(p, 50) == 0)
-		for (uint64_t n = any(p, 1500); n; n--)
-			buffer_put_byte(out, 'l');
-}
-
-static void put_value(struct pair *p, bool whole, struct bytes rdata, struct buffer *out)
-{
-	static const uint64_t counts[] = {1, 1, 1, 2, 3, 62, 63, 64, 1000, COUNT_MAX};
-	static const char *const texts[] = {"", "", "", "s", "sensor-7", "z"};
-	struct value v = {
-		.seen = {.count = counts[any(p, 10)], .first_s = 1700000000 + any(p, 1000)}};
-	v.seen.last_s = v.seen.first_s + (any(p, 2) ? 0 : any(p, 100000));
-	if (any(p, 30) == 0)
-		v.seen = (struct seen){.zone_first_s = any(p, 100),
-				       .zone_last_s = 100 + any(p, TIME_MAX - 100)};
-	if (any(p, 40) == 0)
-		v.seen.first_s = any(p, 1ull << 34),
-		v.seen.last_s = v.seen.first_s + any(p, 1ull << 34);
-	v.seen.sensor_id = bytes_str(texts[any(p, 6)]);
-	v.seen.bailiwick = bytes_str(texts[any(p, 4)]);
-	if (whole)
-		v.rdata = rdata;
-	value_encode(&v, out);
-}
-
-struct row {
-	struct buffer key, value;
-};
-
-static int by_key(const void *a, const void *b)
-{
-	return bytes_cmp(buffer_bytes(&((const struct row *)a)->key),
-			 buffer_bytes(&((const struct row *)b)->key));
-}
-
-/* So many rows at most, in order. Equal keys have equal rdata, as with records. */
-static size_t make_rows(struct pair *p, struct row *rows, size_t n)
-{
-	struct buffer rdata = BUFFER_INIT;
-	size_t kept = 0;
-	bool odd = any(p, 3) == 0;
-	for (size_t i = 0; i < n; i++) {
-		bool whole = false;
-		rows[i] = (struct row){BUFFER_INIT, BUFFER_INIT};
-		if (odd && any(p, 8) == 0)
-			put_odd_key(p, &rows[i].key);
-		else
-			put_record_key(p, &rows[i].key, &whole, &rdata);
-		put_value(p, whole, buffer_bytes(&rdata), &rows[i].value);
-	}
-	qsort(rows, n, sizeof(*rows), by_key);
-	for (size_t i = 0; i < n; i++) {
-		if (kept && by_key(&rows[kept - 1], &rows[i]) == 0) {
-			buffer_release(&rows[i].key);
-			buffer_release(&rows[i].value);
-		} else {
-			rows[kept++] = rows[i];
-		}
-	}
-	buffer_release(&rdata);
-	return kept;
-}
-
 static void write_batch(struct pair *p, struct run *disk, struct run *memory)
 {
-	static struct row rows[3000];
+	static struct kit_row rows[3000];
 	struct err e;
-	size_t n = make_rows(p, rows, any(p, 3) ? any(p, 30) : any(p, 3000));
+	size_t n =
+		kit_rows(&p->random, rows, any(p, 3) ? any(p, 30) : any(p, 3000), any(p, 3) == 0);
 	for (unsigned note = 0; note < NOTES; note++) {
 		char key[8], value[16];
 		if (any(p, 8))
@@ -180,9 +40,8 @@ static void write_batch(struct pair *p, struct run *disk, struct run *memory)
 		struct bytes key = buffer_bytes(&rows[i].key), value = buffer_bytes(&rows[i].value);
 		assert_int_equal(run_add(disk, key, value, &e), 0);
 		assert_int_equal(run_add(memory, key, value, &e), 0);
-		buffer_release(&rows[i].key);
-		buffer_release(&rows[i].value);
 	}
+	kit_rows_free(rows, n);
 }
 
 /* --- comparing --- */
@@ -230,11 +89,11 @@ static void compare_some(struct pair *p, struct scan *disk, struct scan *memory)
 		uint64_t n = 0, m = 0;
 		buffer_clear(&at);
 		buffer_clear(&hi);
-		put_record_key(p, &at, &whole, &rdata);
+		kit_record_key(&p->random, &at, &whole, &rdata);
 		if (any(p, 2))
 			at.n = any(p, at.n + 1);
 		if (any(p, 3) == 0)
-			put_odd_key(p, &hi);
+			kit_odd_key(&p->random, &hi);
 		scan_bound(disk, buffer_bytes(&hi));
 		scan_bound(memory, buffer_bytes(&hi));
 		if (!at.n)
