@@ -75,6 +75,7 @@ def run_program(name, argv, env, cwd, timeout, logs):
     log = os.path.join(logs, re.sub(r"[^A-Za-z0-9_.-]+", "-", name) + ".log")
     late = False
     scratch = tempfile.mkdtemp(prefix="dribble-run-")
+    os.chmod(scratch, 0o755)  # some tests try what another user may do
     with open(log, "wb") as out:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                                    cwd=cwd, env=dict(os.environ, TMPDIR=scratch, **env), start_new_session=True)

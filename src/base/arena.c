@@ -39,7 +39,7 @@ void arena_clear(struct arena *a)
 	drop_after(a, a->chunk);
 	a->chunk->next = NULL;
 	a->at = 0;
-	a->used = a->chunk->size;
+	a->used = 0;
 }
 
 void *arena_alloc(struct arena *a, size_t n)
@@ -52,10 +52,10 @@ void *arena_alloc(struct arena *a, size_t n)
 		c->size = size;
 		a->chunk = c;
 		a->at = 0;
-		a->used += size;
 	}
 	void *p = a->chunk->p + a->at;
 	a->at += n;
+	a->used += n;
 	return p;
 }
 

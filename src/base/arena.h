@@ -9,7 +9,7 @@
 struct arena {
 	struct arena_chunk *chunk; /* the one in use; owned, as those behind it */
 	size_t at;                 /* octets used of it */
-	size_t used;               /* octets of all chunks */
+	size_t used;               /* octets handed out */
 };
 
 void arena_release(struct arena *a);

@@ -144,7 +144,10 @@ static int choose_format(const struct file_options *opt, const struct source *s,
 		if (reader_formats[i]->recognises(buffer_bytes(&s->head)))
 			*ret = reader_formats[i];
 	}
-	if (*ret || !s->head.n)
+	size_t blank = 0;
+	while (blank < s->head.n && strchr(" \t\r\n", s->head.p[blank]) && s->head.p[blank])
+		blank++;
+	if (*ret || blank == s->head.n)
 		return 0;
 	return err_set(e, ERR_SYNTAX, "%s: no known format (COF is a JSON object a line)",
 	               input_name(s->in));

@@ -139,7 +139,7 @@ void fold_add(struct fold *f, const struct observation *o)
 
 bool fold_is_full(const struct fold *f)
 {
-	return arena_used(&f->arena) + (f->mask + 1) * sizeof(*f->slots) > f->memory;
+	return f->n && arena_used(&f->arena) + (f->mask + 1) * sizeof(*f->slots) > f->memory;
 }
 
 size_t fold_records(const struct fold *f)

@@ -74,7 +74,7 @@ struct intake *intake_open(const struct intake_options *opt)
 	if (opt->resume) {
 		in->note = *opt->resume;
 		in->expected = *opt->resume;
-		in->checking = true;
+		in->checking = opt->resume->extent > 0;
 		in->skip_until = opt->resume->position;
 		if (in->skip_until && !opt->replay)
 			opt->format->resume(in->reader, opt->resume->position, opt->resume->lines);
@@ -232,7 +232,8 @@ int intake_finish(struct intake *in, struct err *e)
 		return err_set(e, rc, "reading failed");
 	if (in->checking || (in->expected.done && in->extent != in->expected.extent))
 		return err_set(e, ERR_USAGE, "it is not the source that was begun before");
-	if (in->note.done || (!in->extent && !fold_records(in->fold)))
+	bool kept = in->opt.whole && in->note_key.n; /* that it was empty is worth knowing, too */
+	if (in->note.done || (!in->extent && !kept))
 		return 0;
 	rc = commit(in, true, e);
 	return rc == 0 && in->writer ? writer_wait(in->writer, e) : rc;

@@ -18,6 +18,7 @@ struct watched {
 	int fd;       /* borrowed */
 	bool busy;
 	bool gone;    /* it was so at the last look, with nothing under way since */
+	uint64_t since_ms; /* of the last sign of life */
 };
 
 struct hangups {
@@ -25,16 +26,25 @@ struct hangups {
 	pthread_cond_t wake;
 	struct watched *first; /* owned */
 	bool stopping;
+	uint64_t timeout_ms;
 	pthread_t thread;
 };
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 /* Twice gone and idle all the time between: what it had sent was read, and nothing will follow. Shutting down makes
  * libmicrohttpd see the end. */
-static void look(struct watched *w)
+static void look(const struct hangups *h, struct watched *w)
 {
 	struct pollfd p = {.fd = w->fd, .events = POLLRDHUP};
 	bool gone = poll(&p, 1, 0) == 1 && p.revents & (POLLRDHUP | POLLHUP | POLLERR);
-	if (gone && w->gone)
+	bool late = now_ms() - w->since_ms > h->timeout_ms;
+	if ((gone && w->gone) || late)
 		shutdown(w->fd, SHUT_RDWR);
 	w->gone = gone;
 }
@@ -53,17 +63,18 @@ static void *watch(void *arg)
 			;
 		for (struct watched *w = h->first; w; w = w->next) {
 			if (!w->busy)
-				look(w);
+				look(h, w);
 		}
 	}
 	pthread_mutex_unlock(&h->lock);
 	return NULL;
 }
 
-struct hangups *hangups_new(void)
+struct hangups *hangups_new(uint64_t timeout_ms)
 {
 	pthread_condattr_t attr;
 	struct hangups *h = xcalloc(1, sizeof(*h));
+	h->timeout_ms = timeout_ms;
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -94,6 +105,7 @@ struct watched *hangups_add(struct hangups *h, int fd)
 {
 	struct watched *w = xcalloc(1, sizeof(*w));
 	w->fd = fd;
+	w->since_ms = now_ms();
 	pthread_mutex_lock(&h->lock);
 	w->next = h->first;
 	if (w->next)
@@ -123,5 +135,6 @@ void hangups_busy(struct hangups *h, struct watched *w, bool busy)
 	pthread_mutex_lock(&h->lock);
 	w->busy = busy;
 	w->gone = false;
+	w->since_ms = now_ms();
 	pthread_mutex_unlock(&h->lock);
 }

@@ -30,7 +30,8 @@ struct server {
 	size_t n;
 	atomic_uint busy;    /* requests between their first call and their completion */
 	atomic_uint feeding; /* imports under way */
-	atomic_bool stopping;
+	atomic_bool stopping; /* connections are closed behind their answers */
+	atomic_bool ending;   /* the grace is over: imports are given up */
 	pthread_mutex_t keys_lock;
 	struct import *imports; /* under way, for their idempotency keys; guarded by keys_lock */
 };
@@ -69,8 +70,8 @@ struct request {
 	void *state;          /* the resource's own */
 	struct MHD_Response *response; /* made, to be queued by handle() */
 	unsigned status;
-	bool deferred;        /* a worker has it: nothing but this flag may be looked at until handle() is
-	                       * called again */
+	bool deferred;        /* in this call of handle() */
+	atomic_bool in_job;   /* a worker has it: nothing else may be looked at */
 	void (*job)(struct request *r); /* what a worker runs while the connection is suspended */
 };
 

@@ -234,6 +234,14 @@ static void take(struct request *r, struct import *im, struct bytes *in)
 	}
 }
 
+/* The server is about to end: what is not acknowledged by now never will be. */
+static bool give_up(struct request *r, struct import *im)
+{
+	if (r->server->ending)
+		fail(im, MHD_HTTP_SERVICE_UNAVAILABLE, "the server is stopping; nothing of this was acknowledged");
+	return r->server->ending;
+}
+
 /* On a worker: writes what is folded, then takes in what waited, until that is gone. */
 static void flush_and_take(struct request *r)
 {
@@ -241,6 +249,8 @@ static void flush_and_take(struct request *r)
 	struct bytes in = buffer_bytes(&im->waiting);
 	struct err e;
 	while (!im->status && intake_wants_flush(im->intake)) {
+		if (give_up(r, im))
+			break;
 		int rc = intake_flush(im->intake, &e);
 		if (rc < 0)
 			fail_storing(im, rc, &e);
@@ -268,7 +278,7 @@ static void answer(struct request *r)
 	int rc = im->status ? 0 : decompress_finish(im->decompressor, &e);
 	if (rc < 0)
 		fail(im, MHD_HTTP_BAD_REQUEST, e.text);
-	rc = im->status ? 0 : intake_finish(im->intake, &e);
+	rc = im->status || give_up(r, im) ? 0 : intake_finish(im->intake, &e);
 	if (rc < 0)
 		fail_storing(im, rc, &e);
 	if (im->status) {

@@ -136,6 +136,8 @@ static bool begin(struct request *r)
 static enum MHD_Result queue(struct request *r)
 {
 	r->stage = STAGE_DONE;
+	if (r->server->stopping)
+		MHD_add_response_header(r->response, "connection", "close");
 	enum MHD_Result ok = MHD_queue_response(r->connection, r->status, r->response);
 	MHD_destroy_response(r->response);
 	r->response = NULL;
@@ -145,14 +147,17 @@ static enum MHD_Result queue(struct request *r)
 static void run_job(void *arg)
 {
 	struct request *r = arg;
+	struct MHD_Connection *connection = r->connection;
 	r->job(r);
-	MHD_resume_connection(r->connection);
+	r->in_job = false;
+	MHD_resume_connection(connection);
 }
 
 void request_defer(struct request *r, void (*job)(struct request *r))
 {
 	r->job = job;
 	r->deferred = true;
+	r->in_job = true;
 	hangups_busy(r->server->hangups, r->watched, true);
 	MHD_suspend_connection(r->connection);
 	workers_run(r->server->workers, run_job, r);
@@ -196,6 +201,8 @@ static enum MHD_Result handle(void *ctx, struct MHD_Connection *connection, cons
 		if (r->method != METHOD_POST)
 			return MHD_YES; /* answered on the second call: on the first the connection would close */
 	}
+	if (r->in_job)
+		return MHD_YES; /* libmicrohttpd goes on with the next chunk although the connection is suspended */
 	if (r->stage == STAGE_DONE) {
 		*upload_n = 0;
 		return MHD_YES;
@@ -354,7 +361,7 @@ int server_start(const struct config *config, struct store *store, struct access
 	s->access = access;
 	pthread_mutex_init(&s->keys_lock, NULL);
 	s->workers = workers_new(WORKERS);
-	s->hangups = hangups_new();
+	s->hangups = hangups_new(config->connection_timeout_ms);
 	if (!s->workers || !s->hangups)
 		rc = err_set(e, ERR_IO, "cannot start threads");
 	if (rc == 0 && *config->tls_certificate)
@@ -389,11 +396,14 @@ void server_stop(struct server *s, unsigned grace_ms)
 	}
 	for (unsigned waited = 0; waited < grace_ms && s->busy; waited += 5)
 		nanosleep(&tick, NULL);
-	workers_free(s->workers); /* resumes what is suspended, which libmicrohttpd requires before it stops */
+	s->ending = true;
+	if (s->workers)
+		workers_stop(s->workers); /* resumes what is suspended, which libmicrohttpd requires before it stops */
 	for (size_t i = 0; i < s->n; i++) {
 		MHD_stop_daemon(s->daemons[i]);
 		free(s->urls[i]);
 	}
+	workers_free(s->workers);
 	hangups_free(s->hangups);
 	pthread_mutex_destroy(&s->keys_lock);
 	free(s);

@@ -62,16 +62,22 @@ struct workers *workers_new(unsigned threads)
 	return w;
 }
 
-void workers_free(struct workers *w)
+void workers_stop(struct workers *w)
 {
-	if (!w)
-		return;
 	pthread_mutex_lock(&w->lock);
 	w->stopping = true;
 	pthread_cond_broadcast(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 	for (unsigned i = 0; i < w->n; i++)
 		pthread_join(w->threads[i], NULL);
+	w->n = 0;
+}
+
+void workers_free(struct workers *w)
+{
+	if (!w)
+		return;
+	workers_stop(w);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->wake);
 	free(w);
@@ -82,6 +88,12 @@ void workers_run(struct workers *w, void (*run)(void *arg), void *arg)
 	struct job *job = xmalloc(sizeof(*job));
 	*job = (struct job){NULL, run, arg};
 	pthread_mutex_lock(&w->lock);
+	if (w->stopping) {
+		pthread_mutex_unlock(&w->lock);
+		free(job);
+		run(arg);
+		return;
+	}
 	*w->last = job;
 	w->last = &job->next;
 	pthread_cond_signal(&w->wake);

@@ -8,7 +8,7 @@
 #include "answer/answer.h"
 #include "query/walk.h"
 
-#define PAGE_BUFFER (1 << 20) /* octets of lines kept from planning */
+#define PAGE_BUFFER (256 << 10) /* octets of lines kept from planning: a thousand connections may wait with so many each */
 
 struct page_request {
 	struct store *store;      /* borrowed, as the rest */

@@ -325,7 +325,7 @@ static int make_tables_dir(const struct disk *d, struct err *e)
 {
 	char *dir = path_join(d->base.path, "tables");
 	int rc = 0;
-	if (mkdir(dir, 0750) != 0 && errno != EEXIST)
+	if (mkdir(dir, 0755) != 0 && errno != EEXIST) /* as RocksDB's: the store's own folder keeps others out */
 		rc = err_sys(e, errno, "%s", dir);
 	free(dir);
 	return rc == 0 ? sync_directory(d->base.path, e) : rc; /* RocksDB's is in it, too */

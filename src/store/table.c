@@ -107,7 +107,7 @@ static struct place end_block(struct table_writer *w, size_t start)
 
 int table_writer_open(const char *path, int level, struct bytes dictionary, struct table_writer **ret, struct err *e)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return err_sys(e, errno, "%s", path);
 	struct table_writer *w = xcalloc(1, sizeof(*w));

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Starting, stopping, restarting: nothing that was answered is lost, nothing is cut in half."""
 import subprocess
+import threading
 import os
 import sys
 
@@ -57,6 +58,44 @@ def term_stuck_client():
     conn.close()
     ok(took <= 10.5 * SLOW, f"took {took:.1f} s")
     eq(code, 0, server.err[-1000:])
+
+
+@check("SIGTERM under load: gone within 10 s with exit 0, and what was acknowledged is there")
+def under_load():
+    server = Server(tempdir("store") + "/db", "--memory", "64M")
+    server.feed([cof("hub.load.test", "A", f"192.0.2.{i}") for i in range(250)])
+    acknowledged, stopped = set(), threading.Event()
+
+    def ask():
+        while not stopped.is_set():
+            try:
+                with server.connect(timeout=15) as conn:
+                    while not stopped.is_set():
+                        conn.ask("GET", "/pdns/query/hub.load.test")
+            except (OSError, Fail):
+                pass
+
+    def feed(n):
+        i = 0
+        while not stopped.is_set():
+            i += 1
+            rows = ndjson([cof(f"n{n}-{i}-{j}.load.test", "A", "198.51.100.1") for j in range(3000 if i % 3 else 3)])
+            try:
+                if server.request("POST", "/pdns/import", {}, rows).status == 200:
+                    acknowledged.add(f"n{n}-{i}-0.load.test")
+            except (OSError, Fail):
+                pass
+
+    threads = [threading.Thread(target=ask) for _ in range(4)] + [threading.Thread(target=feed, args=[n]) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: len(acknowledged) >= 12, what="a dozen imports")
+    server.stop()
+    stopped.set()
+    for thread in threads:
+        thread.join()
+    there = {json.loads(line)["rrname"] for line in cli("export", "--store", server.store).out.splitlines()}
+    eq(acknowledged - there, set())
 
 
 @check("SIGTERM with idle connections: gone at once")

@@ -85,6 +85,25 @@ def chunked():
     eq(set(counts(name).values()), {4})
 
 
+@check("a chunked body that is folded many times over, in chunks of {0}: every line counts once", rows=[1000, 65536, 97000])
+def chunked_and_large(size):
+    some = Server(tempdir("store") + "/db", "--memory", "64M")
+    lines = [b'{"count":1,"time_first":1,"time_last":2,"rrname":"h%d.large.test","rrtype":"A","rdata":"10.%d.%d.%d"}\n' % (i, i >> 16, i >> 8 & 255, i & 255) for i in range(60000)]
+    data = b"".join(lines)
+    with some.connect(timeout=60) as conn:
+        conn.send(request_bytes("POST", "/pdns/import", {"transfer-encoding": "chunked"}))
+        for at in range(0, len(data), 20 * size):
+            part = data[at:at + 20 * size]
+            conn.send(b"".join(b"%x\r\n%s\r\n" % (len(part[i:i + size]), part[i:i + size]) for i in range(0, len(part), size)))
+        conn.send(b"0\r\n\r\n")
+        answer = conn.response()
+        eq((answer.status, json.loads(answer.body)["accepted"]), (200, len(lines)), answer)
+    exported = cli("export", "--store", some.store).out.splitlines()
+    eq(len(exported), len(lines))
+    ok(all(json.loads(line)["count"] == 1 for line in exported), "counted twice")
+    some.stop()
+
+
 @check("expect: 100-continue is answered before the body")
 def expect():
     body = ndjson([cof(fresh(), "A", "192.0.2.1")])
@@ -207,6 +226,15 @@ def key_reused():
     server().feed([cof(name, "A", "192.0.2.1")], {"idempotency-key": "reuse-" + name})
     error_body(server().feed([cof(name, "A", "192.0.2.2")], {"idempotency-key": "reuse-" + name}, status=(400, 409, 422)))
     eq(counts(name), {"192.0.2.1": 1})
+
+
+@check("a key that was used for an empty body is refused for another")
+def key_of_nothing():
+    name = fresh()
+    server().feed(b"", {"idempotency-key": "empty-" + name})
+    server().feed(b"", {"idempotency-key": "empty-" + name})
+    error_body(server().feed([cof(name, "A", "192.0.2.2")], {"idempotency-key": "empty-" + name}, status=400))
+    eq(counts(name), {})
 
 
 @check("two retries at the same time count once")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Contract §2 and §3 on the connection: keep-alive, old and rude clients, and how errors look."""
+import select
 import socket
 import threading
 import os
@@ -177,6 +178,24 @@ def half_open():
         alive(seed())
     for conn in idle:
         conn.close()
+
+
+@check("--connection-timeout closes a connection that sends its head an octet now and then")
+def trickle():
+    server = Server("memory:", "--connection-timeout", 1)
+    with server.connect() as conn:
+        start = time.monotonic()
+        try:
+            conn.send(b"GET /ping HTTP/1.1\r\nhost: x\r\nx-slow: ")
+            while time.monotonic() - start < 15 * SLOW:
+                conn.send(b"a")
+                if select.select([conn.sock], [], [], 0.2)[0] and not conn.sock.recv(1):
+                    break
+        except OSError:
+            pass
+        took = time.monotonic() - start
+        ok(0.9 < took < 10 * SLOW, took)
+    server.stop()
 
 
 @check("--connection-timeout closes a silent connection, and one that sends half a head")
