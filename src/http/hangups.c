@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -42,7 +43,10 @@ static uint64_t now_ms(void)
 static void look(const struct hangups *h, struct watched *w)
 {
 	struct pollfd p = {.fd = w->fd, .events = POLLRDHUP};
+	int unread = 0;
 	bool gone = poll(&p, 1, 0) == 1 && p.revents & (POLLRDHUP | POLLHUP | POLLERR);
+	if (gone && ioctl(w->fd, FIONREAD, &unread) == 0 && unread > 0)
+		gone = false; /* it asked and will listen; libmicrohttpd is late */
 	bool late = now_ms() - w->since_ms > h->timeout_ms;
 	if ((gone && w->gone) || late)
 		shutdown(w->fd, SHUT_RDWR);

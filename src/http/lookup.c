@@ -216,7 +216,7 @@ static int begin_page(struct request *r, uint64_t budget)
 		respond_page(r);
 	} else if (rc < 0) {
 		log_error("http", "a lookup failed: %s", e.text);
-		respond_error(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "the lookup failed: %s", e.text);
+		respond_error(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "the store failed"); /* what failed is the log's */
 	}
 	return rc;
 }
