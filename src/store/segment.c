@@ -148,9 +148,15 @@ struct dictionary *dictionary_new(struct bytes octets)
 	if (!split_dictionary(octets, part))
 		return NULL;
 	struct dictionary *d = xcalloc(1, sizeof(*d));
-	for (int i = 0; i < SEGMENT_FRAMES; i++)
-		d->frame[i] = checked(ZSTD_createDDict(part[i].p, part[i].n));
-	return d;
+	bool good = true;
+	for (int i = 0; i < SEGMENT_FRAMES; i++) {
+		d->frame[i] = ZSTD_createDDict(part[i].p, part[i].n);
+		good = good && d->frame[i];
+	}
+	if (good)
+		return d;
+	dictionary_free(d);
+	return NULL;
 }
 
 void dictionary_free(struct dictionary *d)
