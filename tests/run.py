@@ -36,9 +36,10 @@ def unit_programs(build):
 
 
 def python_programs(build):
-    env = {"DRIBBLE": os.environ.get("DRIBBLE", os.path.join(build, "dribble"))}
+    env = {"DRIBBLE": os.environ.get("DRIBBLE", os.path.join(build, "dribble")),
+           "DRIBBLE_FAULTS": os.path.join(build, "tests", "crash", "faults.so")}
     found = []
-    for folder in ("wire", "scenario", "property"):
+    for folder in ("wire", "scenario", "property", "crash"):
         for path in sorted(glob.glob(os.path.join(ROOT, "tests", folder, "test_*.py"))):
             found.append((os.path.relpath(path, os.path.join(ROOT, "tests")),
                           [sys.executable, path], env, ROOT))
@@ -115,6 +116,8 @@ def main():
     options.add_argument("--jobs", type=int, default=2, metavar="N")
     options.add_argument("--timeout", type=float, default=120, metavar="SECONDS", help="for each program")
     options = options.parse_args()
+    if os.environ.get("DRIBBLE_CRASH") == "all":  # tests/crash tries everything
+        options.timeout = max(options.timeout, 3600)
     build = os.path.abspath(options.build)
     logs = os.path.join(build, "test-logs")
     os.makedirs(logs, exist_ok=True)
