@@ -183,7 +183,9 @@ static int index_add(struct table_writer *w, int level, struct bytes key, const 
 	n += varint_put(value + n, rows);
 	segment_add(w->index[level], key, bytes_of(value, n));
 	w->index_rows[level] += rows;
-	return segment_is_full(w->index[level]) ? end_index(w, level, e) : 0;
+	/* One row does not make a level, however long its key: the tree would not end. */
+	bool full = segment_is_full(w->index[level]) && segment_builder_rows(w->index[level]) > 1;
+	return full ? end_index(w, level, e) : 0;
 }
 
 /* The index entry of the segment before, now that the key behind it is known. */

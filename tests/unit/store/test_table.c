@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Tables: what is written is found, in order, by key and by rank, whatever the depth of the index;
+ * what is damaged is told. */
+#include "store/table.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../contract/store_kit.h"
+#include "store/keys.h"
+#include "store/value.h"
+
+static struct kit k;
+static struct cache *cache;
+static char path[400];
+
+static int begin(void **state)
+{
+	(void)state;
+	kit_begin(&k, NULL);
+	snprintf(path, sizeof(path), "%s/t", k.dir);
+	cache = cache_new(1 << 20);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	cache_free(cache);
+	kit_end(&k);
+	return 0;
+}
+
+/* Rows of a test: the key and value of each number are made when they are needed. */
+struct shape {
+	size_t n;
+	size_t key_room; /* octets of a key, at most */
+	size_t value_n;
+	bool records; /* by the store's grammar */
+};
+
+static size_t make_key(const struct shape *s, size_t i, uint8_t *to)
+{
+	struct buffer key = BUFFER_INIT;
+	if (s->records) {
+		uint8_t owner[] = "\x0ahost000000\x04test";
+		for (size_t at = 10, v = i; v; v /= 10)
+			owner[at--] = (uint8_t)('0' + v % 10);
+		key_put_name(&key, bytes_of(owner, sizeof(owner)));
+		key_put_type(&key, 1);
+		buffer_put(&key, "\x01\xc0\x00\x02\x01", 5);
+	} else {
+		buffer_put_byte(&key, 'x');
+		while (key.n + 8 < s->key_room) /* long ones differ at the end: so do the index's */
+			buffer_put_byte(&key, 'l');
+		buffer_putf(&key, "%08zu", i * 2);
+	}
+	size_t n = key.n;
+	memcpy(to, key.p, n);
+	buffer_release(&key);
+	return n;
+}
+
+static void make_value(const struct shape *s, size_t i, struct buffer *out)
+{
+	struct value v = {.seen = {.count = 1 + i % 100,
+				   .first_s = 1600000000 + i,
+				   .last_s = 1600000000 + 3 * i}};
+	buffer_clear(out);
+	if (!s->value_n)
+		value_encode(&v, out);
+	for (size_t at = 0; at < s->value_n; at++)
+		buffer_put_byte(out, (uint8_t)(i + at));
+}
+
+static uint8_t key_octets[SEGMENT_KEY_MAX];
+
+static struct bytes key_of(const struct shape *s, size_t i)
+{
+	return bytes_of(key_octets, make_key(s, i, key_octets));
+}
+
+static void write_table(const struct shape *s, struct bytes dictionary)
+{
+	struct table_writer *w = NULL;
+	struct buffer value = BUFFER_INIT;
+	struct err e = {""};
+	assert_int_equal(table_writer_open(path, 3, dictionary, &w, &e), 0);
+	for (size_t i = 0; i < s->n; i++) {
+		make_value(s, i, &value);
+		if (table_writer_add(w, key_of(s, i), buffer_bytes(&value), &e) != 0)
+			fail_msg("%s", e.text);
+	}
+	assert_int_equal(table_writer_rows(w), s->n);
+	assert_int_equal(table_writer_finish(w, &e), 0);
+	table_writer_free(w);
+	buffer_release(&value);
+}
+
+static struct table *open_table(void)
+{
+	static uint64_t number;
+	struct table *t = NULL;
+	struct err e = {""};
+	if (table_open(path, ++number, cache, &t, &e) != 0)
+		fail_msg("%s", e.text);
+	return t;
+}
+
+static void assert_at(const struct table_cursor *c, const struct shape *s, size_t i)
+{
+	struct buffer value = BUFFER_INIT;
+	make_value(s, i, &value);
+	assert_true(bytes_eq(table_key(c), key_of(s, i)));
+	assert_true(bytes_eq(table_value(c), buffer_bytes(&value)));
+	buffer_release(&value);
+}
+
+static void walk_all(struct table *t, const struct shape *s, bool pass)
+{
+	struct table_cursor c = {.table = t, .pass = pass};
+	struct err e;
+	int rc = table_seek(&c, bytes_of(NULL, 0), &e);
+	for (size_t i = 0; i < s->n; i++) {
+		assert_int_equal(rc, 1);
+		assert_at(&c, s, i);
+		rc = table_next(&c, &e);
+	}
+	assert_int_equal(rc, 0);
+	assert_int_equal(table_next(&c, &e), 0);
+	table_cursor_end(&c);
+	table_cursor_end(&c);
+}
+
+/* Seeks to rows, and to just before and just behind them. */
+static void seek_some(struct table *t, const struct shape *s, bool pass)
+{
+	struct table_cursor c = {.table = t, .pass = pass};
+	struct kit_random r = {s->n};
+	struct buffer at = BUFFER_INIT;
+	struct err e;
+	for (int tries = 0; tries < 400 && s->n; tries++) {
+		size_t i = tries < 3   ? (size_t)tries % s->n
+			   : tries < 6 ? s->n - 1
+				       : kit_below(&r, s->n);
+		uint64_t rank = 0;
+		int how = (int)kit_below(
+			&r, 3); /* the key, the least behind it, the greatest before it, nearly */
+		buffer_clear(&at);
+		buffer_put_bytes(&at, key_of(s, i));
+		if (how == 1)
+			buffer_put_byte(&at, 0);
+		if (how == 2)
+			at.p[at.n - 1]--;
+		size_t found = how == 1 ? i + 1 : i;
+		if (tries % 2) {
+			assert_int_equal(table_rank(&c, buffer_bytes(&at), &rank, &e), 0);
+			assert_int_equal(rank, found);
+			continue;
+		}
+		assert_int_equal(table_seek(&c, buffer_bytes(&at), &e), found < s->n);
+		for (size_t steps = kit_below(&r, 4); found < s->n; found++) {
+			assert_at(&c, s, found);
+			if (!steps--)
+				break;
+			assert_int_equal(table_next(&c, &e), found + 1 < s->n);
+		}
+	}
+	table_cursor_end(&c);
+	buffer_release(&at);
+}
+
+static const struct shape shapes[] = {
+	{1, 0, 0, false},
+	{1, 0, 0, true},
+	{SEGMENT_ROWS - 1, 0, 0, true},
+	{SEGMENT_ROWS, 0, 0, true},
+	{SEGMENT_ROWS + 1, 0, 0, true},
+	{999, 0, 0, true},
+	{SEGMENT_ROWS * 3, 0, 0, false},
+	{SEGMENT_ROWS * SEGMENT_ROWS, 0, 0, false}, /* an index that is just full */
+	{SEGMENT_ROWS * SEGMENT_ROWS + 1, 0, 0, false},
+	{SEGMENT_ROWS * SEGMENT_ROWS * 2 + 77, 0, 0, false},
+	{60, 40000, 0, false}, /* so long that an index of two is full: many levels */
+	{64, 40000, 0, false},
+	{65, 40000, 0, false},
+	{100, 65000, 0, false},
+	{300, 300, 700, false},
+	{20, 9, 130000, false},
+};
+enum { SHAPES = sizeof(shapes) / sizeof(shapes[0]) };
+
+static void rows_are_found(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < SHAPES; i++) {
+		write_table(&shapes[i], bytes_of(NULL, 0));
+		struct table *t = open_table();
+		struct stat st;
+		struct err e = {""};
+		assert_int_equal(table_rows(t), shapes[i].n);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(table_octets(t), st.st_size);
+		assert_int_equal(table_dictionary(t).n, 0);
+		for (int pass = 0; pass < 2; pass++) {
+			walk_all(t, &shapes[i], pass);
+			seek_some(t, &shapes[i], pass);
+		}
+		assert_int_equal(table_verify(t, &e), 0);
+		table_close(t);
+		unlink(path);
+	}
+	table_close(NULL);
+}
+
+static void an_empty_table_has_nothing(void **state)
+{
+	const struct shape none = {0, 0, 0, false};
+	struct err e;
+	uint64_t rank = 7;
+	(void)state;
+	write_table(&none, bytes_of(NULL, 0));
+	struct table *t = open_table();
+	struct table_cursor c = {.table = t};
+	assert_int_equal(table_rows(t), 0);
+	assert_int_equal(table_seek(&c, bytes_of(NULL, 0), &e), 0);
+	assert_int_equal(table_next(&c, &e), 0);
+	assert_int_equal(table_rank(&c, bytes_str("a"), &rank, &e), 0);
+	assert_int_equal(rank, 0);
+	assert_int_equal(table_verify(t, &e), 0);
+	table_cursor_end(&c);
+	table_close(t);
+}
+
+static void a_dictionary_made_of_samples_is_used(void **state)
+{
+	const struct shape s = {40000, 0, 0, true};
+	struct samples samples = {0};
+	struct buffer dictionary = BUFFER_INIT;
+	struct err e;
+	(void)state;
+	write_table(&s, bytes_of(NULL, 0));
+	struct table *t = open_table();
+	uint64_t before = table_octets(t);
+	assert_int_equal(table_sample(t, 200000, &samples, &e), 0);
+	for (int i = 0; i < SEGMENT_FRAMES; i++) {
+		size_t sum = 0;
+		const size_t *lengths = (const size_t *)(const void *)samples.lengths[i].p;
+		for (size_t at = 0; at < samples.lengths[i].n / sizeof(size_t); at++)
+			sum += lengths[at];
+		assert_int_equal(sum, samples.octets[i].n);
+	}
+	assert_in_range(samples.octets[0].n + samples.octets[1].n, 50000, 1000000);
+	table_close(t);
+	unlink(path);
+	dictionary_train(&samples, 4096, &dictionary);
+	assert_true(dictionary.n > 0);
+	write_table(&s, buffer_bytes(&dictionary));
+	t = open_table();
+	assert_true(bytes_eq(table_dictionary(t), buffer_bytes(&dictionary)));
+	assert_true(table_octets(t) < before + dictionary.n);
+	walk_all(t, &s, false);
+	seek_some(t, &s, true);
+	assert_int_equal(table_verify(t, &e), 0);
+	table_close(t);
+	samples_release(&samples);
+	buffer_release(&dictionary);
+}
+
+/* --- writing --- */
+
+static void a_table_that_is_not_finished_is_removed(void **state)
+{
+	struct table_writer *w;
+	struct err e = {""};
+	(void)state;
+	table_writer_free(NULL);
+	assert_int_equal(table_writer_open(path, 3, bytes_of(NULL, 0), &w, &e), 0);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(table_writer_add(w, bytes_str("a"), bytes_of(NULL, 0), &e), 0);
+	table_writer_free(w);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+static void a_file_that_is_there_is_left_alone(void **state)
+{
+	struct table_writer *w = NULL;
+	struct err e = {""};
+	(void)state;
+	write_table(&shapes[0], bytes_of(NULL, 0));
+	assert_int_equal(table_writer_open(path, 3, bytes_of(NULL, 0), &w, &e), ERR_EXISTS);
+	assert_non_null(strstr(e.text, path));
+	assert_null(w);
+	table_close(open_table());
+	char deeper[500];
+	snprintf(deeper, sizeof(deeper), "%s/none/t", k.dir);
+	assert_int_equal(table_writer_open(deeper, 3, bytes_of(NULL, 0), &w, &e), ERR_NOTFOUND);
+}
+
+static void rows_that_are_too_large_are_refused(void **state)
+{
+	static uint8_t octets[SEGMENT_VALUE_MAX + 1];
+	struct table_writer *w;
+	struct err e = {""};
+	(void)state;
+	assert_int_equal(table_writer_open(path, 3, bytes_of(NULL, 0), &w, &e), 0);
+	assert_int_equal(
+		table_writer_add(w, bytes_of(octets, SEGMENT_KEY_MAX + 1), bytes_of(NULL, 0), &e),
+		ERR_LIMIT);
+	assert_int_equal(
+		table_writer_add(w, bytes_str("a"), bytes_of(octets, SEGMENT_VALUE_MAX + 1), &e),
+		ERR_LIMIT);
+	assert_true(e.text[0] != '\0');
+	assert_int_equal(
+		table_writer_add(w, bytes_str("a"), bytes_of(octets, SEGMENT_VALUE_MAX), &e), 0);
+	octets[0] = 'b';
+	assert_int_equal(
+		table_writer_add(w, bytes_of(octets, SEGMENT_KEY_MAX), bytes_of(NULL, 0), &e), 0);
+	assert_int_equal(table_writer_finish(w, &e), 0);
+	table_writer_free(w);
+	struct table *t = open_table();
+	assert_int_equal(table_rows(t), 2);
+	assert_int_equal(table_verify(t, &e), 0);
+	table_close(t);
+}
+
+/* With two rows an index of so long keys is full: the levels run out. */
+static void a_table_that_would_be_too_deep_is_refused(void **state)
+{
+	const struct shape s = {2000, 65000, 0, false};
+	struct table_writer *w;
+	struct err e = {""};
+	int rc = 0;
+	(void)state;
+	assert_int_equal(table_writer_open(path, 1, bytes_of(NULL, 0), &w, &e), 0);
+	for (size_t i = 0; i < s.n && rc == 0; i++)
+		rc = table_writer_add(w, key_of(&s, i), bytes_of(NULL, 0), &e);
+	assert_int_equal(rc, ERR_LIMIT);
+	assert_true(e.text[0] != '\0');
+	table_writer_free(w);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+/* --- reading what is damaged --- */
+
+static void flip(off_t at)
+{
+	int fd = open(path, O_RDWR);
+	uint8_t c;
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &c, 1, at), 1);
+	c ^= 1;
+	assert_int_equal(pwrite(fd, &c, 1, at), 1);
+	close(fd);
+}
+
+/* Reads all: 0, or the first error; every row up to it is right, and the error stays. */
+static int read_all(struct table *t, const struct shape *s, struct err *e)
+{
+	struct table_cursor c = {.table = t, .pass = true};
+	size_t i = 0;
+	int rc = table_seek(&c, bytes_of(NULL, 0), e);
+	for (; rc == 1; rc = table_next(&c, e))
+		assert_at(&c, s, i++);
+	if (rc == 0)
+		assert_int_equal(i, s->n);
+	for (int again = 0; rc < 0 && again < 3; again++)
+		assert_true(table_next(&c, e) < 0);
+	table_cursor_end(&c);
+	return rc;
+}
+
+static void every_flipped_bit_is_told(void **state)
+{
+	static const struct shape all[] = {
+		{3000, 0, 0, true}, {40, 40000, 0, false}, {0, 0, 0, false}};
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		write_table(&all[i], bytes_of(NULL, 0));
+		struct table *whole = open_table();
+		off_t size = (off_t)table_octets(whole);
+		for (off_t at = 0; at < size;
+		     at += at < 40 || at > size - 200 ? 1 : 1 + size / 150) {
+			struct table *t = NULL;
+			struct err e = {""};
+			flip(at);
+			int rc = table_open(path, 1000000 + (uint64_t)at, cache, &t, &e);
+			if (rc == 0) {
+				int seen = read_all(t, &all[i], &e);
+				rc = table_verify(t, &e);
+				assert_true(seen == 0 || rc < 0);
+				table_close(t);
+			}
+			if (rc != ERR_CORRUPT && rc != ERR_VERSION)
+				fail_msg("octet %lld of %lld: %d", (long long)at, (long long)size,
+					 rc);
+			assert_non_null(strstr(e.text, path));
+			assert_int_equal(table_verify(whole, &e),
+					 rc == ERR_VERSION ? ERR_VERSION : ERR_CORRUPT);
+			flip(at);
+		}
+		assert_int_equal(table_verify(whole, NULL), 0);
+		table_close(whole);
+		unlink(path);
+	}
+}
+
+static void a_file_that_is_cut_is_told(void **state)
+{
+	const struct shape s = {3000, 0, 0, true};
+	struct err e = {""};
+	(void)state;
+	write_table(&s, bytes_of(NULL, 0));
+	struct table *whole = open_table(), *t = NULL;
+	off_t size = (off_t)table_octets(whole);
+	for (off_t at = size - 1; at >= 0; at -= at > size - 100 || at < 100 ? 1
+						 : size / 30 < at            ? size / 30
+									     : at) {
+		assert_int_equal(truncate(path, at), 0);
+		assert_int_equal(table_open(path, 9, cache, &t, &e), ERR_CORRUPT);
+		assert_null(t);
+		assert_int_equal(table_verify(whole, &e), ERR_CORRUPT);
+	}
+	assert_int_equal(read_all(whole, &s, &e), ERR_CORRUPT);
+	table_close(whole);
+	unlink(path);
+	assert_int_equal(table_open(path, 9, cache, &t, &e), ERR_NOTFOUND);
+	assert_non_null(strstr(e.text, path));
+}
+
+/* A cursor that met damage can be used for what is whole. */
+static void a_cursor_lives_on_after_damage(void **state)
+{
+	const struct shape s = {SEGMENT_ROWS * 40, 0, 0, false};
+	struct err e = {""};
+	(void)state;
+	write_table(&s, bytes_of(NULL, 0));
+	struct table *t = open_table();
+	struct table_cursor c = {.table = t, .pass = true};
+	flip((off_t)table_octets(t) / 2);
+	int failed = 0;
+	for (size_t i = 0; i < s.n; i += 100) {
+		uint64_t rank;
+		int rc = table_seek(&c, key_of(&s, i), &e);
+		if (rc == 1)
+			assert_at(&c, &s, i);
+		else
+			assert_int_equal(rc, ERR_CORRUPT);
+		failed += rc < 0;
+		rc = table_rank(&c, key_of(&s, i), &rank, &e);
+		assert_true(rc < 0 || rank == i);
+	}
+	assert_in_range(failed, 1, 4);
+	table_cursor_end(&c);
+	table_close(t);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(rows_are_found),
+		TEST(an_empty_table_has_nothing),
+		TEST(a_dictionary_made_of_samples_is_used),
+		TEST(a_table_that_is_not_finished_is_removed),
+		TEST(a_file_that_is_there_is_left_alone),
+		TEST(rows_that_are_too_large_are_refused),
+		TEST(a_table_that_would_be_too_deep_is_refused),
+		TEST(every_flipped_bit_is_told),
+		TEST(a_file_that_is_cut_is_told),
+		TEST(a_cursor_lives_on_after_damage),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
