@@ -6,12 +6,14 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -631,6 +633,102 @@ static void what_a_crash_left_is_removed(void **state)
 	free(tables);
 }
 
+/* A crash between a table's coming alive and the end of the rows that it was made from. */
+static void fresh_rows_that_became_a_table_go(void **state)
+{
+	struct kit *k = *state;
+	const struct bytes first = bytes_str("F"),
+			   row = bytes_of("R\0\0\0\0a", 6); /* dribble-keys(5) */
+	struct rocks *r = NULL;
+	struct buffer value = BUFFER_INIT;
+	kit_run(k->s, SMALL, "a=1@1-1");
+	assert_int_equal(store_compact(k->s, NULL), 0);
+	kit_run(k->s, SMALL, "a=1@1-1 b=1@1-1");
+	close_store(k);
+	assert_int_equal(rocks_open(in(k, "store/rocksdb"), false, 1 << 20, 1, &r, NULL), 0);
+	assert_int_equal(rocks_get(r, first, &value, NULL), 1); /* area 0 counts no more */
+	struct rocks_batch *b = rocks_batch_new();
+	buffer_clear(&value);
+	kit_value(&value, 7, 7, 7);
+	rocks_batch_merge(b, row, buffer_bytes(&value));
+	assert_int_equal(rocks_write(r, b, NULL), 0);
+	rocks_batch_free(b);
+	rocks_close(r);
+	struct store *s = kit_open(k->uri, STORE_READ);
+	kit_assert(s, "a=2@1-1 b=1@1-1");
+	store_close(s);
+	k->s = kit_open(k->uri, STORE_WRITE);
+	kit_assert(k->s, "a=2@1-1 b=1@1-1");
+	close_store(k);
+	assert_int_equal(rocks_open(in(k, "store/rocksdb"), true, 1 << 20, 1, &r, NULL), 0);
+	assert_int_equal(rocks_get(r, row, &value, NULL), 0);
+	rocks_close(r);
+	buffer_release(&value);
+}
+
+enum { BATCH = 20000 };
+
+/* Small runs, of which the same rows come again. */
+static void *write_many(void *arg)
+{
+	struct store *s = arg;
+	for (int i = 0; i < 15; i++) {
+		struct run *r = NULL;
+		bool good = run_begin(s, BATCH, &r, NULL) == 0;
+		for (int n = 0; n < BATCH; n++) {
+			char key[16];
+			snprintf(key, sizeof(key), "k%07d", (i % 5) * BATCH + n);
+			good = good && kit_add(r, bytes_str(key), 1, 1, 1) == 0;
+		}
+		if (!good || run_commit(r, NULL) != 0)
+			abort();
+	}
+	return NULL;
+}
+
+/* Whatever becomes a table meanwhile, scans see all that was committed. */
+static void many_fresh_rows_become_a_table(void **state)
+{
+	struct kit *k = *state;
+	pthread_t threads[2];
+	struct timespec until;
+	struct store_figures f;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, write_many, k->s), 0);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += 60;
+	while (entries(in(k, "store/tables")) ==
+	       0) { /* six hundred thousand rows are enough for one */
+		struct timespec now, moment = {.tv_nsec = 10000000};
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec > until.tv_sec)
+			fail_msg("they do not become a table");
+		nanosleep(&moment, NULL);
+	}
+	for (int round = 0; round < 3; round++) {
+		struct scan *sc = kit_scan(k->s);
+		struct bytes key, value;
+		struct value v;
+		int n = 0, rc = scan_seek(sc, bytes_str("k"), &key, &value, NULL);
+		for (; rc == 1; rc = scan_next(sc, &key, &value, NULL), n++) {
+			assert_int_equal(value_decode(value, &v), 0);
+			assert_int_equal(v.seen.count, 6);
+		}
+		assert_int_equal(rc, 0);
+		assert_int_equal(n, 5 * BATCH);
+		scan_end(sc);
+		if (round == 0)
+			kit_reopen(k);
+		if (round == 1)
+			assert_int_equal(store_compact(k->s, NULL), 0);
+	}
+	assert_int_equal(store_figures(k->s, &f, NULL), 0);
+	assert_int_equal(f.rows, 5 * BATCH);
+	assert_int_equal(entries(in(k, "store/tables")), 1);
+}
+
 /* A disk that takes no more: files may not grow over a size. */
 static void a_run_that_cannot_be_written_leaves_nothing(void **state)
 {
@@ -1021,6 +1119,8 @@ int main(int argc, char **argv)
 		TEST(setup, runs_that_are_not_committed_leave_no_files),
 		TEST(setup, files_that_are_not_needed_any_more_go),
 		TEST(setup, what_a_crash_left_is_removed),
+		TEST(setup, fresh_rows_that_became_a_table_go),
+		TEST(setup, many_fresh_rows_become_a_table),
 		TEST(setup, a_run_that_cannot_be_written_leaves_nothing),
 		TEST(setup, every_flipped_octet_of_a_table_is_told),
 		TEST(setup, flipped_octets_of_fresh_rows_are_told),
