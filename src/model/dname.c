@@ -46,8 +46,6 @@ int dname_from_text(struct bytes text, uint8_t ret_wire[static DNAME_MAX])
 			ret_wire[start] = (uint8_t)(n - start - 1);
 			start = n++;
 			p++;
-			if (n > DNAME_MAX)
-				return ERR_LIMIT;
 			continue;
 		}
 		if (c == '\\') {

@@ -328,6 +328,7 @@ bool rdata_foreign_to_text(uint16_t type, struct bytes rdata, struct buffer *out
 	struct buffer again = BUFFER_INIT;
 	bool same = rrtype_mnemonic(type) && !rrtype_is_meta(type) && rdata_is_valid(type, rdata) &&
 		    knot_print(type, rdata, out);
+	same = same && out->n - start <= RDATA_TEXT_MAX;
 	for (size_t i = start; i < out->n && same; i++)
 		same = out->p[i] >= 0x20 && out->p[i] <= 0x7e;
 	if (same) {

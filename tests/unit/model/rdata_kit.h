@@ -117,7 +117,7 @@ static inline void is_stable(struct rdata_parser *p, uint16_t type, struct bytes
 	assert_false(quoted);
 	if (read_text(p, type, buffer_bytes(&text), &again) != 0 ||
 	    !bytes_eq(buffer_bytes(&again), wire)) {
-		print_error("TYPE%u is not read back: %s\n", type, (const char *)text.p);
+		print_error("TYPE%u is not read back: %.200s\n", type, (const char *)text.p);
 		fail();
 	}
 	buffer_release(&text);

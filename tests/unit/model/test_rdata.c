@@ -234,15 +234,22 @@ static void check_canonical(uint16_t type, struct bytes wire, struct bytes expec
 static void test_samples(void **state)
 {
 	struct buffer wire = BUFFER_INIT, expected = BUFFER_INIT;
+	struct term terms[TERMS_MAX];
 	for (size_t i = 0; i < COUNT(samples); i++) {
 		uint16_t type = type_of(samples[i].type);
 		buffer_clear(&wire);
 		buffer_clear(&expected);
 		put_hex(samples[i].wire, &wire);
 		put_hex(samples[i].canonical, &expected);
-		for (size_t n = 0; n <= wire.n; n++)
-			check_canonical(type, bytes_of(wire.p, n), bytes_of(expected.p, n),
-					n == wire.n || has_length(samples[i].beginnings, n));
+		for (size_t n = 0; n <= wire.n; n++) {
+			bool ok = n == wire.n || has_length(samples[i].beginnings, n);
+			check_canonical(type, bytes_of(wire.p, n), bytes_of(expected.p, n), ok);
+			uint8_t *exact =
+				exact_copy(bytes_of(wire.p, n)); /* nothing beyond is read */
+			size_t found = rdata_terms(type, RDATA_WIRE, bytes_of(exact, n), terms);
+			assert_true(ok || found == 0);
+			free(exact);
+		}
 		buffer_put_byte(&wire, 'X');
 		buffer_put_byte(&expected, 'X');
 		check_canonical(type, buffer_bytes(&wire), buffer_bytes(&expected),

@@ -623,6 +623,27 @@ static void test_generic(void **state)
 	buffer_release(&again);
 }
 
+/* An octet of a bitmap is up to eight types of text. */
+static void test_many_types(void **state)
+{
+	struct buffer wire = BUFFER_INIT, text = BUFFER_INIT;
+	buffer_put_byte(&wire, 0);
+	for (int window = 0; window < 256; window++) {
+		buffer_put_byte(&wire, (uint8_t)window);
+		buffer_put_byte(&wire, 32);
+		for (int i = 0; i < 32; i++)
+			buffer_put_byte(&wire, 0xff);
+		if (window != 0 && window != 3 && window != 99 && window != 255)
+			continue;
+		is_stable(parser, 47, buffer_bytes(&wire));
+		print_text(47, buffer_bytes(&wire), &text);
+		/* more than could be read again is generic */
+		assert_int_equal(text.p[0], window == 255 ? '\\' : '.');
+	}
+	buffer_release(&wire);
+	buffer_release(&text);
+}
+
 /* What is not rdata of its type, from a damaged store, is still printed. */
 static void test_prints_anything(void **state)
 {
@@ -762,6 +783,7 @@ int main(void)
 		cmocka_unit_test(test_names_at_the_limit),
 		cmocka_unit_test(test_strings_at_the_limit),
 		cmocka_unit_test(test_generic),
+		cmocka_unit_test(test_many_types),
 		cmocka_unit_test(test_prints_anything),
 		cmocka_unit_test(test_opaque),
 		cmocka_unit_test(test_as_libzscanner),
