@@ -21,7 +21,7 @@ static const char help[] =
 	"  dribble serve --config /etc/dribble.conf --print-config\n"
 	"\n  --print-config\n      show the options in force, and end\n";
 
-enum { GRACE_MS = 8000 };
+enum { GRACE_MS = 5000 }; /* what is being written when it is over may take some seconds more; 10 are promised */
 
 /* Every connection and every open file of the store takes a descriptor. */
 static void raise_descriptors(void)

@@ -80,9 +80,23 @@ int filter_parse(struct bytes text, struct filter *ret, struct err *e)
 	return 0;
 }
 
-/* Takes over the bytes of prefix. */
+/* Takes over the bytes of prefix. Rows that lie in another range already are not asked for twice. */
 static void add_range(struct question *q, struct buffer *prefix, size_t subject_n, int type)
 {
+	size_t kept = 0;
+	for (size_t i = 0; i < q->n; i++) {
+		if (bytes_has_prefix(buffer_bytes(prefix), q->ranges[i].prefix)) {
+			buffer_release(prefix);
+			return;
+		}
+	}
+	for (size_t i = 0; i < q->n; i++) {
+		if (bytes_has_prefix(q->ranges[i].prefix, buffer_bytes(prefix)))
+			free((void *)(uintptr_t)q->ranges[i].prefix.p);
+		else
+			q->ranges[kept++] = q->ranges[i];
+	}
+	q->n = kept;
 	if (q->n == q->cap) {
 		q->cap = q->cap ? q->cap * 2 : 2;
 		q->ranges = xrealloc(q->ranges, q->cap * sizeof(*q->ranges));
