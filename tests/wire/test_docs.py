@@ -129,6 +129,10 @@ def known_options():
         for option in re.findall(r"\bFl -([a-z][a-z_-]*)|\bdribble [a-z][^\n]*? --([a-z][a-z_-]*)", text):
             option = spelled(option[0] or option[1])
             ok(option in known, f"{name}: --{option}")
+    for command in commands():
+        for line in re.findall(rf"^  (?:.*\| )?dribble {command} (.*)$", help_of(command), re.M):
+            for option in re.findall(r"--([a-z][a-z_-]*)", line):
+                ok(spelled(option) in known, f"the help of {command}: --{option}")
     for name in MARKDOWN:
         for line in re.findall(r"\bdribble [a-z][^`\n]*", read(name)):
             for option in re.findall(r" --([a-z][a-z_-]*)", line):
@@ -228,6 +232,23 @@ def ranks():
     ok(len(names) > 50, names)
     shown = re.findall(r"\b(\d+) ([A-Z][A-Z0-9-]*)", section(page("dribble-keys.5"), "TYPES"))
     eq(sorted((int(n), name) for n, name in shown), list(enumerate(names, 1)))
+
+
+@check("dribble-keys(5): a store holds the octets of the example")
+def octets():
+    key, data_key, value = [bytes.fromhex(block.strip().replace(" ", "")) for block in blocks_of("dribble-keys.5")
+                            if re.fullmatch(r"[0-9a-f \n]+", block)]
+    server = Server(os.path.join(tempdir(), "db"))
+    with open(SEED, "rb") as f:
+        server.feed(f.read())
+    log = b""  # RocksDB's log has keys and values as they are, each behind its length
+    for path in glob.glob(os.path.join(server.store, "rocksdb", "*.log")):
+        with open(path, "rb") as f:
+            log += f.read()
+    server.stop()
+    area = b"R\0\0\0\0"
+    for row in (key, data_key):
+        ok(bytes([len(area) + len(row)]) + area + row + bytes([len(value)]) + value in log, row.hex(" "), value.hex(" "))
 
 
 # ------------------------------------------------------------ Markdown, layers
