@@ -14,7 +14,7 @@
 static const char help[] =
 	"usage: dribble serve [OPTIONS]\n\n"
 	"Answers GET /pdns/query/VALUE and takes POST /pdns/import, until it is told to stop\n"
-	"(SIGTERM): then it ends what it is answering, for at most 8 seconds.\n\n"
+	"(SIGTERM): then it ends what it is answering, within 10 seconds.\n\n"
 	"Examples:\n"
 	"  dribble serve --store /var/lib/dribble\n"
 	"  dribble serve --store /tmp/trial --listen 127.0.0.1:0 --style cof\n"
