@@ -43,10 +43,10 @@ int rdata_from_text(struct rdata_parser *p, uint16_t type, struct bytes text, st
 int rdata_canonical(uint16_t type, struct bytes wire, struct buffer *out);
 
 /* Appends the text dribble prints: printable ASCII (0x20..0x7e) only, single blanks, names without
- * trailing dot
- * ("." for the root), TXT family always in double quotes (\" and \\ escaped, octets outside
- * 0x20..0x7e as \DDD; strings over 255 octets as several quoted ones), unknown types as \# LEN HEX.
- * rdata_from_text of it gives the same wire. Opaque text is printed as it is (the JSON layer
+ * trailing dot ("." for the root), TXT family always in double quotes (\" and \\ escaped, octets
+ * outside 0x20..0x7e as \DDD; strings over 255 octets as several quoted ones), unknown types, and
+ * what has no text that reads back as the same, as \# LEN HEX. rdata_from_text of it gives the same
+ * wire. Opaque text is printed as it is (the JSON layer
  * escapes what is not ASCII). */
 void rdata_to_text(uint16_t type, enum rdata_form form, struct bytes rdata, struct buffer *out);
 
@@ -59,7 +59,7 @@ enum term_kind {
 
 struct term {
 	enum term_kind kind;
-	struct bytes value; /* borrowed from the rdata, or from the static root name */
+	struct bytes value; /* borrowed from the rdata */
 	uint16_t at; /* offset of value in the rdata: what remains is the rest of the rdata */
 };
 
@@ -71,6 +71,7 @@ struct term {
  * name of NS CNAME DNAME PTR MX SRV SOA RP AFSDB RT KX NAPTR PX LP TALINK NSEC NXT RRSIG SIG MB MG
  * MR MD MF MINFO A6 HIP IPSECKEY AMTRELAY DSYNC NSAP-PTR SVCB HTTPS; the ipv4hint and ipv6hint
  * addresses of SVCB and HTTPS. Opaque text and all other types have none: they are found by their
- * exact text. Returns how many. */
+ * exact text. (libzscanner reads no A6, AMTRELAY, HIP and NXT: only their \# form is not opaque.)
+ * Returns how many. */
 size_t rdata_terms(uint16_t type, enum rdata_form form, struct bytes rdata,
 		   struct term ret_terms[static TERMS_MAX]);
