@@ -2,6 +2,8 @@
 /* dribble bench: how fast and how small, on this machine. */
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,17 +36,22 @@ static const char help[] =
 	"  --input FILE\n      measures with a file instead; repeat it as it is\n"
 	"  --hot-name NAME\n      the name whose answer is measured as a hot set (" WORKLOAD_HOT_NAME ")\n"
 	"  --write FILE\n      writes the workload and does nothing else\n"
-	"  --folder DIR\n      where the store and the workload are made ($TMPDIR or /tmp)\n";
+	"  --folder DIR\n      where the store and the workload are made ($TMPDIR or /tmp)\n"
+	"  --trace FILE\n      while importing, asks for names that are in already and writes a line each\n"
+	"      second: seconds, observations, their rate, memory (MiB), disk (MiB), lookups, their p50, p99\n"
+	"      and longest (ms)\n";
 
 enum {
 	LOOKUPS = 100000,
 	ROUNDS = 5,
 	PAGES = 200,
+	TRACE_PAUSE_US = 2000, /* between two lookups of a trace */
+	TRACE_MAX = 2000,      /* lookups of a second that are kept */
 	PAGE = 1000,
 };
 
 struct bench {
-	const char *input, *hot_name, *write, *folder;
+	const char *input, *hot_name, *write, *folder, *trace;
 	const char *records_text, *observations_text, *hot_text, *seed_text;
 	struct workload workload;
 	struct config config;
@@ -88,6 +95,169 @@ static double quantile(double *v, size_t n, double q)
 	return v[(size_t)((double)(n - 1) * q)];
 }
 
+static double memory_mib(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+	if (f) {
+		if (fscanf(f, "%*u %lu", &pages) != 1)
+			pages = 0;
+		fclose(f);
+	}
+	return (double)pages * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
+}
+
+/* --- answers --- */
+
+struct answered {
+	uint64_t records, octets, total;
+	bool more;
+	struct position next;
+};
+
+/* Makes an answer as the server does, all but sending it. */
+static int answer(struct store *s, const char *value, uint64_t page, const struct position *from, struct answered *ret,
+                  struct err *e)
+{
+	static const struct filter any;
+	struct page_request r = {.store = s,
+	                         .limit = page ? page : PAGE,
+	                         .paginated = page > 0,
+	                         .style = STYLE_CIRCL,
+	                         .origin = bytes_str("https://dribble.invalid/pdns/")};
+	struct page p;
+	if (from)
+		r.from = *from;
+	int rc = question_parse(bytes_str(value), &any, NULL, &r.question, e);
+	if (rc < 0)
+		return rc;
+	rc = page_begin(&p, &r, e);
+	if (rc == 0)
+		rc = page_plan(&p, e);
+	if (rc == 0) {
+		*ret = (struct answered){.records = p.records, .octets = p.lines.n, .more = p.more, .next = p.next};
+		for (size_t i = 0; i < p.n_sets; i++)
+			ret->total = p.sets[i].total > ret->total ? p.sets[i].total : ret->total;
+	}
+	page_end(&p);
+	return rc;
+}
+
+/* --- a trace --- */
+
+/* A thread that asks while the import goes on. */
+struct trace {
+	struct bench *bench;
+	struct store *store;
+	FILE *out;
+	pthread_t thread;
+	atomic_bool stopping;
+	atomic_ullong observations; /* read by the import */
+	double start;
+	int rc;
+	struct err error;
+	double took[TRACE_MAX]; /* ms, of this second */
+	size_t n;
+	double *all; /* of every second: the p99, for the summary */
+	size_t n_all;
+};
+
+/* The owner of a line that was read some time ago. */
+static void trace_name(const struct trace *t, uint64_t line, struct buffer *ret)
+{
+	struct buffer text = BUFFER_INIT;
+	workload_line(&t->bench->workload, line, &text);
+	buffer_put_byte(&text, 0);
+	const char *at = strstr((const char *)text.p, "\"rrname\": \"");
+	at += strlen("\"rrname\": \"");
+	buffer_clear(ret);
+	buffer_put(ret, at, strcspn(at, "\""));
+	buffer_put_byte(ret, 0);
+	buffer_release(&text);
+}
+
+static void trace_second(struct trace *t, uint64_t *before)
+{
+	struct store_figures f = {0};
+	uint64_t now = atomic_load(&t->observations);
+	store_figures(t->store, &f, NULL);
+	double p50 = t->n ? quantile(t->took, t->n, 0.5) : 0, p99 = t->n ? quantile(t->took, t->n, 0.99) : 0;
+	fprintf(t->out, "%.0f,%llu,%llu,%.0f,%.0f,%zu,%.3f,%.3f,%.3f\n", seconds() - t->start, (unsigned long long)now,
+	        (unsigned long long)(now - *before), memory_mib(), (double)f.disk_bytes / (1 << 20), t->n, p50, p99,
+	        t->n ? t->took[t->n - 1] : 0);
+	fflush(t->out);
+	*before = now;
+	if (t->n) {
+		t->all = xrealloc(t->all, (t->n_all + 1) * sizeof(*t->all));
+		t->all[t->n_all++] = p99;
+	}
+	t->n = 0;
+}
+
+static void *trace_run(void *arg)
+{
+	struct trace *t = arg;
+	struct buffer name = BUFFER_INIT;
+	struct answered a;
+	uint64_t before = 0, random = 7;
+	double second = seconds() + 1;
+	while (!atomic_load(&t->stopping) && t->rc == 0) {
+		uint64_t known = atomic_load(&t->observations);
+		random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		if (known) {
+			trace_name(t, (random >> 24) % known, &name);
+			double start = seconds();
+			t->rc = answer(t->store, (const char *)name.p, 0, NULL, &a, &t->error);
+			if (t->n < TRACE_MAX)
+				t->took[t->n++] = (seconds() - start) * 1e3;
+		}
+		usleep(TRACE_PAUSE_US);
+		if (seconds() >= second) {
+			trace_second(t, &before);
+			second += 1;
+		}
+	}
+	buffer_release(&name);
+	return NULL;
+}
+
+static int trace_progress(void *ctx, const struct note *counts)
+{
+	struct trace *t = ctx;
+	atomic_store(&t->observations, counts->accepted);
+	return 0;
+}
+
+static int trace_begin(struct trace *t, struct bench *b, struct store *s, struct err *e)
+{
+	t->bench = b;
+	t->store = s;
+	t->start = seconds();
+	t->out = fopen(b->trace, "we");
+	if (!t->out)
+		return err_sys(e, errno, "%s", b->trace);
+	fputs("seconds,observations,rate,memory_mib,disk_mib,lookups,p50_ms,p99_ms,max_ms\n", t->out);
+	if (pthread_create(&t->thread, NULL, trace_run, t) == 0)
+		return 0;
+	fclose(t->out);
+	return err_set(e, ERR_NOMEM, "cannot start a thread");
+}
+
+static int trace_end(struct trace *t, struct err *e)
+{
+	atomic_store(&t->stopping, true);
+	pthread_join(t->thread, NULL);
+	int rc = fclose(t->out) != 0 ? err_sys(e, errno, "%s", t->bench->trace) : 0;
+	if (t->n_all) {
+		say("lookups while importing, p99", quantile(t->all, t->n_all, 0.5), "ms, in the median second");
+		say("lookups while importing, p99", t->all[t->n_all - 1], "ms, in the worst second");
+	}
+	free(t->all);
+	if (t->rc < 0 && e)
+		*e = t->error;
+	return t->rc < 0 ? t->rc : rc;
+}
+
 /* --- import --- */
 
 static void reject(void *ctx, uint64_t line, struct bytes input, const char *reason)
@@ -99,12 +269,22 @@ static int measure_import(struct bench *b, struct store *s, const char *path, st
 {
 	struct input *in;
 	struct note note = {0};
-	struct file_options opt = {.store = s, .memory = b->config.memory, .reject = reject};
+	struct trace trace = {0};
+	struct file_options opt = {.store = s, .memory = b->config.memory, .reject = reject, .ctx = &trace};
 	int rc = input_open(path, &in, e);
 	if (rc < 0)
 		return rc;
+	if (b->trace) {
+		opt.progress = trace_progress;
+		rc = trace_begin(&trace, b, s, e);
+	}
 	double start = seconds(), cpu = cpu_seconds();
-	rc = file_import(&opt, in, &note, e);
+	if (rc == 0)
+		rc = file_import(&opt, in, &note, e);
+	if (trace.thread) {
+		int ended = trace_end(&trace, e);
+		rc = rc < 0 ? rc : ended;
+	}
 	input_close(in);
 	if (rc < 0)
 		return rc;
@@ -166,41 +346,7 @@ static int pick_names(struct bench *b, struct store *s, struct err *e)
 	return rc;
 }
 
-/* --- answers --- */
-
-struct answered {
-	uint64_t records, octets, total;
-	bool more;
-	struct position next;
-};
-
-/* Makes an answer as the server does, all but sending it. */
-static int answer(struct store *s, const char *value, uint64_t page, const struct position *from, struct answered *ret,
-                  struct err *e)
-{
-	static const struct filter any;
-	struct page_request r = {.store = s,
-	                         .limit = page ? page : PAGE,
-	                         .paginated = page > 0,
-	                         .style = STYLE_CIRCL,
-	                         .origin = bytes_str("https://dribble.invalid/pdns/")};
-	struct page p;
-	if (from)
-		r.from = *from;
-	int rc = question_parse(bytes_str(value), &any, NULL, &r.question, e);
-	if (rc < 0)
-		return rc;
-	rc = page_begin(&p, &r, e);
-	if (rc == 0)
-		rc = page_plan(&p, e);
-	if (rc == 0) {
-		*ret = (struct answered){.records = p.records, .octets = p.lines.n, .more = p.more, .next = p.next};
-		for (size_t i = 0; i < p.n_sets; i++)
-			ret->total = p.sets[i].total > ret->total ? p.sets[i].total : ret->total;
-	}
-	page_end(&p);
-	return rc;
-}
+/* --- lookups --- */
 
 static int measure_lookups(struct bench *b, struct store *s, struct err *e)
 {
@@ -405,6 +551,7 @@ int bench_main(int argc, char **argv)
 		{"hot", &b->hot_text, NULL},         {"seed", &b->seed_text, NULL},
 		{"input", &b->input, NULL},          {"hot-name", &b->hot_name, NULL},
 		{"write", &b->write, NULL},          {"folder", &b->folder, NULL},
+		{"trace", &b->trace, NULL},
 		{NULL, NULL, NULL},
 	};
 	int first = cli_options(argc, argv, &b->config, CONFIG_FOR_FEEDING | CONFIG_FOR_READING, own, help, &code);
@@ -419,6 +566,8 @@ int bench_main(int argc, char **argv)
 			code = cli_fail("bench", EXIT_USAGE,
 			                "of records there must be at least one, and not more than observations; "
 			                "--hot is a part of them");
+		if (!code && b->trace && b->input)
+			code = cli_fail("bench", EXIT_USAGE, "--trace asks for names of the workload: not with --input");
 		code = code ? code : run(b);
 		config_release(&b->config);
 	}
