@@ -8,6 +8,7 @@
  *
  *   PATH/rocksdb   notes, the list of tables, fresh rows
  *   PATH/tables    the tables
+ *   PATH/at-rest   how far it had come when it was closed (store/at_rest.h)
  *
  * In RocksDB a key's first octet says what it is (dribble-keys(5)): fresh rows lie in numbered areas. Small runs write into the
  * newest; the keeper opens another and makes a table of those before, during which they do not change.
@@ -49,6 +50,9 @@ struct disk {
 	atomic_ullong begun;      /* commits, also those that failed */
 	atomic_ullong generation; /* as many, when they are done: the same number says that none is on its way */
 };
+
+/* Makes the entries of a directory durable. */
+int disk_sync_directory(const char *dir, struct err *e);
 
 void disk_area_prefix(uint32_t area, uint8_t to[static AREA_PREFIX]);
 

@@ -416,6 +416,11 @@ static uint64_t property(rocksdb_t *db, const char *name)
 	return rocksdb_property_int(db, name, &v) == 0 ? v : 0;
 }
 
+uint64_t rocks_sequence(struct rocks *r)
+{
+	return rocksdb_get_latest_sequence_number(r->db);
+}
+
 void rocks_figures(struct rocks *r, struct rocks_figures *ret)
 {
 	ret->rows = property(r->db, "rocksdb.estimate-num-keys");

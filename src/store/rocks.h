@@ -40,6 +40,9 @@ struct rocks_cursor *rocks_cursor_new(struct rocks *r, const struct rocks_snapsh
 struct source *rocks_cursor_source(struct rocks_cursor *c);
 void rocks_cursor_free(struct rocks_cursor *c);
 
+/* The number of the last change; it never gets less. */
+uint64_t rocks_sequence(struct rocks *r);
+
 struct rocks_figures {
 	uint64_t rows, disk_octets, memory_octets;
 };

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/at_rest.h"
 #include "store/counting.h"
 #include "store/disk.h"
 
@@ -75,8 +76,7 @@ static char *path_join(const char *dir, const char *name)
 	return (char *)b.p;
 }
 
-/* Makes the entries of a directory durable. */
-static int sync_directory(const char *dir, struct err *e)
+int disk_sync_directory(const char *dir, struct err *e)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int rc = fd < 0 || fsync(fd) != 0 ? err_sys(e, errno, "%s", dir) : 0;
@@ -88,7 +88,7 @@ static int sync_directory(const char *dir, struct err *e)
 static int sync_parent(const char *path, struct err *e)
 {
 	char *copy = xstrdup(path), *parent = dirname(copy);
-	int rc = access(parent, R_OK) == 0 ? sync_directory(parent, e) : 0;
+	int rc = access(parent, R_OK) == 0 ? disk_sync_directory(parent, e) : 0;
 	free(copy);
 	return rc;
 }
@@ -96,7 +96,7 @@ static int sync_parent(const char *path, struct err *e)
 int disk_open_table(struct disk *d, uint64_t number, struct table **ret, struct err *e)
 {
 	char *dir = path_join(d->base.path, "tables");
-	int rc = sync_directory(dir, e);
+	int rc = disk_sync_directory(dir, e);
 	free(dir);
 	return rc == 0 ? tables_open(d->tables, number, ret, e) : rc;
 }
@@ -106,10 +106,15 @@ int disk_open_table(struct disk *d, uint64_t number, struct table **ret, struct 
 static void disk_close(struct store *s)
 {
 	struct disk *d = (struct disk *)s;
+	bool kept = d->keeper != NULL;
 	keeper_stop(d->keeper);
 	tables_free(d->tables);
 	counting_free(d->counting);
+	/* Only who opened it for writing, and came so far, has a keeper. */
+	uint64_t sequence = d->rocks ? rocks_sequence(d->rocks) : 0;
 	rocks_close(d->rocks);
+	if (kept)
+		at_rest_write(d->base.path, sequence, NULL); /* without it the store is as good, and less sure */
 	pthread_rwlock_destroy(&d->writing);
 	pthread_mutex_destroy(&d->view);
 	free(d->base.path);
@@ -328,7 +333,7 @@ static int make_tables_dir(const struct disk *d, struct err *e)
 	if (mkdir(dir, 0755) != 0 && errno != EEXIST) /* as RocksDB's: the store's own folder keeps others out */
 		rc = err_sys(e, errno, "%s", dir);
 	free(dir);
-	return rc == 0 ? sync_directory(d->base.path, e) : rc; /* RocksDB's is in it, too */
+	return rc == 0 ? disk_sync_directory(d->base.path, e) : rc; /* RocksDB's is in it, too */
 }
 
 static void init_locks(struct disk *d)
@@ -357,9 +362,15 @@ static int open_once(const char *path, enum store_mode mode, const struct store_
 	char *rocks = path_join(d->base.path, "rocksdb"), *tables = path_join(d->base.path, "tables");
 	d->counting = counting_new();
 	d->tables = tables_new(tables, opt->cache_bytes ? (size_t)opt->cache_bytes : CACHE_DEFAULT);
-	int rc = rocks_open(rocks, d->read_only, ROCKS_CACHE, threads, &d->rocks, e);
+	uint64_t left_at = 0;
+	int rc = at_rest_read(d->base.path, &left_at, e); /* before: a writer may begin in between */
+	rc = rc < 0 ? rc : rocks_open(rocks, d->read_only, ROCKS_CACHE, threads, &d->rocks, e);
+	if (rc == 0 && rocks_sequence(d->rocks) < left_at)
+		rc = err_set(e, ERR_CORRUPT, "%s: the store is damaged: rocksdb is older than it was when it was closed", path);
 	if (rc == 0)
 		rc = check_layout(d, e);
+	if (rc == 0 && !d->read_only)
+		rc = at_rest_remove(d->base.path, e);
 	if (rc == 0 && !d->read_only)
 		rc = make_tables_dir(d, e);
 	if (rc == 0)

@@ -1019,6 +1019,25 @@ static void a_missing_or_damaged_manifest_is_told(void **state)
 		assert_int_equal(kit_refused(k->uri, mode, NULL), ERR_CORRUPT);
 }
 
+/* RocksDB takes a list of files that ends early for what a crash left, and opens an earlier state. */
+static void a_store_at_rest_is_not_younger_than_it_was_left(void **state)
+{
+	struct kit *k = *state;
+	struct file f[4];
+	struct err e = {""};
+	fill(k->s);
+	kit_run(k->s, SMALL, "last=1@1-1");
+	assert_int_not_equal(access(in(k, "store/at-rest"), F_OK), 0); /* while somebody writes */
+	close_store(k);
+	assert_int_equal(access(in(k, "store/at-rest"), F_OK), 0);
+	assert_int_equal(files(k, "rocksdb", "MANIFEST", f, 4), 1);
+	assert_int_equal(truncate(f[0].path, size_of(f[0].path) - 20), 0);
+	for (enum store_mode mode = STORE_READ; mode <= STORE_CREATE; mode++) {
+		assert_int_equal(kit_refused(k->uri, mode, &e), ERR_CORRUPT);
+		assert_non_null(strstr(e.text, "rocksdb"));
+	}
+}
+
 /* A log that ends in the middle of a run is what a crash leaves; one that is damaged before its end
  * is damage. */
 static void the_log_may_end_early_but_not_be_damaged(void **state)
@@ -1128,6 +1147,7 @@ int main(int argc, char **argv)
 		TEST(setup, cut_and_missing_files_are_told),
 		TEST(setup, a_table_in_the_place_of_another_is_told),
 		TEST(setup, a_missing_or_damaged_manifest_is_told),
+		TEST(setup, a_store_at_rest_is_not_younger_than_it_was_left),
 		TEST(setup_folder, the_log_may_end_early_but_not_be_damaged),
 		TEST(setup, values_that_do_not_decode_are_told),
 		TEST(setup, compacting_tells_damage),
