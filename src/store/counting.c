@@ -246,24 +246,19 @@ static int add_tables(struct job *j, struct sum *s, struct err *e)
 /* Counts fresh rows that no table has. */
 static int count_fresh(struct job *j, struct sum *s, struct err *e)
 {
-	const struct counting_view *v = j->v;
+	const struct fresh *fresh = j->v->fresh;
 	struct merger m = {0};
-	size_t n = v->end_area - v->first_area;
-	struct rocks_cursor **cursors = xcalloc(n + 1, sizeof(struct rocks_cursor *));
-	for (size_t i = 0; i < n; i++) {
-		uint8_t prefix[AREA_PREFIX];
-		disk_area_prefix(v->first_area + (uint32_t)i, prefix);
-		cursors[i] = rocks_cursor_new(v->disk->rocks, v->snapshot, bytes_of(prefix, sizeof(prefix)));
-		merger_add(&m, rocks_cursor_source(cursors[i]));
+	struct part_source *sources = xcalloc(fresh->n + 1, sizeof(*sources));
+	for (size_t i = 0; i < fresh->n; i++) {
+		part_source_init(&sources[i], fresh->part[i]);
+		merger_add(&m, &sources[i].source);
 	}
 	s->fresh_rows = 0;
 	int rc = count_new(j, &m, &s->fresh_rows, e);
 	merger_release(&m);
-	for (size_t i = 0; i < n; i++)
-		rocks_cursor_free(cursors[i]);
-	free(cursors);
-	s->fresh_known = rc == 0 && v->settled;
-	s->fresh_generation = v->generation;
+	free(sources);
+	s->fresh_known = rc == 0;
+	s->fresh_generation = j->v->generation;
 	return rc;
 }
 
@@ -276,7 +271,7 @@ int counting_count(struct counting *c, const struct counting_view *v, struct byt
 	if (!recall(c, &set, v, &s))
 		s = (struct sum){.set = set};
 	bool all = s.n == v->set->n;
-	bool fresh = v->end_area > v->first_area;
+	bool fresh = v->fresh->n > 0;
 	if (all && (!fresh || (s.fresh_known && v->settled && s.fresh_generation == v->generation))) {
 		*ret = s.rows + (fresh ? s.fresh_rows : 0);
 		free(s.tables);

@@ -16,8 +16,7 @@ struct counting;
 struct counting_view {
 	struct disk *disk;
 	const struct table_set *set;
-	const struct rocks_snapshot *snapshot;
-	uint32_t first_area, end_area; /* the same: no fresh rows */
+	const struct fresh *fresh;
 	uint64_t generation;           /* of the store */
 	bool settled;                  /* no commit was on its way: whatever has this generation sees the same */
 };

@@ -11,13 +11,15 @@
  *   PATH/at-rest   how far it had come when it was closed (store/at_rest.h)
  *
  * In RocksDB a key's first octet says what it is (dribble-keys(5)): fresh rows lie in numbered areas. Small runs write into the
- * newest; the keeper opens another and makes a table of those before, during which they do not change.
+ * newest; the keeper opens another and makes a table of those before, during which they do not change. What scans read of them is
+ * in memory (store/fresh.h): RocksDB is written to, and read when a store is opened.
  */
 #pragma once
 
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "store/fresh.h"
 #include "store/rocks.h"
 #include "store/store_priv.h"
 #include "store/tables.h"
@@ -43,16 +45,20 @@ struct disk {
 	struct counting *counting;
 	bool read_only;
 	pthread_rwlock_t writing; /* held for reading while a small run is written, for writing to change area */
+	pthread_mutex_t publishing; /* who changes fresh holds it; taken before view */
 	pthread_mutex_t view;     /* what scans see changes in one step under it */
-	uint32_t first_area;      /* guarded by view */
-	uint32_t area;            /* the newest; guarded by both */
-	atomic_ullong fresh_rows; /* in all areas that count; never less than there are, except for being zero only when there are none */
+	struct fresh *fresh;      /* held; guarded by view */
+	uint32_t first_area;      /* guarded by publishing */
+	uint32_t area;            /* the newest; guarded by writing */
 	atomic_ullong begun;      /* commits, also those that failed */
 	atomic_ullong generation; /* as many, when they are done: the same number says that none is on its way */
 };
 
 /* Makes the entries of a directory durable. */
 int disk_sync_directory(const char *dir, struct err *e);
+
+/* The fresh rows as they are now, held. */
+struct fresh *disk_hold_fresh(struct disk *d);
 
 void disk_area_prefix(uint32_t area, uint8_t to[static AREA_PREFIX]);
 
@@ -70,8 +76,9 @@ struct keeper *keeper_start(struct disk *d);
 void keeper_stop(struct keeper *k);
 /* There may be something to do. */
 void keeper_wake(struct keeper *k);
-/* Waits while there are too many tables. Returns the keeper's error when it cannot make them fewer. */
-int keeper_wait(struct keeper *k, struct err *e);
+/* Waits while there are too many fresh rows or, for a large run, too many tables. Returns the keeper's error when it cannot make
+ * them fewer. */
+int keeper_wait(struct keeper *k, bool large, struct err *e);
 /* Makes one table of everything, as small as can be. */
 int keeper_compact(struct keeper *k, struct err *e);
 

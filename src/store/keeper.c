@@ -8,7 +8,9 @@
 #include "store/segment.h"
 
 enum {
-	FRESH_ROWS = 500000,           /* so many become a table */
+	FRESH_ROWS = 500000,           /* so many become a table, */
+	FRESH_OCTETS = 64 << 20,       /* or when they take so much memory */
+	FRESH_WAIT = 4,                /* with so many times as many, runs wait */
 	TABLES_MAX = 32,               /* with more, large runs wait until some are merged */
 	DICTIONARY_OCTETS = 256 << 10, /* measured: twice as much gains half a percent */
 	DICTIONARY_ROWS = 400000,      /* smaller tables have none: it would cost more than it gains */
@@ -25,7 +27,6 @@ struct keeper {
 	bool woken;
 	atomic_bool stopping;
 	uint32_t settle_to;   /* areas before it are being settled, 0: none are; kept when that fails. By who works */
-	uint64_t settle_rows; /* of them */
 	int rc; /* of the last work, and what it said */
 	struct err error;
 };
@@ -62,29 +63,43 @@ static int write_table(struct keeper *k, struct merger *m, int level, struct byt
 
 /* --- fresh rows --- */
 
-/* Rows of the areas [from, to) into a table. They no longer change. */
-static int areas_to_table(struct keeper *k, uint32_t from, uint32_t to, struct table **ret, struct err *e)
+/* More than so many times what makes a table. */
+static bool fresh_is_over(struct disk *d, unsigned times)
+{
+	struct fresh *f = disk_hold_fresh(d);
+	bool over = f->rows >= (uint64_t)times * FRESH_ROWS || f->octets >= (uint64_t)times * FRESH_OCTETS;
+	fresh_release(f);
+	return over;
+}
+
+static bool has_fresh(struct disk *d)
+{
+	struct fresh *f = disk_hold_fresh(d);
+	bool any = f->n > 0;
+	fresh_release(f);
+	return any;
+}
+
+/* Rows of the areas before one into a table. They no longer change. */
+static int areas_to_table(struct keeper *k, uint32_t to, struct table **ret, struct err *e)
 {
 	struct merger m = {0};
-	size_t n = to - from;
-	struct rocks_cursor **cursors = xcalloc(n, sizeof(struct rocks_cursor *));
-	for (size_t i = 0; i < n; i++) {
-		uint8_t prefix[AREA_PREFIX];
-		disk_area_prefix(from + (uint32_t)i, prefix);
-		cursors[i] = rocks_cursor_new(k->disk->rocks, NULL, bytes_of(prefix, sizeof(prefix)));
-		merger_add(&m, rocks_cursor_source(cursors[i]));
+	struct fresh *fresh = disk_hold_fresh(k->disk);
+	struct part_source *sources = xcalloc(fresh->n + 1, sizeof(*sources));
+	for (size_t i = 0; i < fresh->n && fresh->part[i]->area < to; i++) {
+		part_source_init(&sources[i], fresh->part[i]);
+		merger_add(&m, &sources[i].source);
 	}
 	int rc = write_table(k, &m, TABLE_LEVEL_FAST, bytes_of(NULL, 0), ret, e);
 	merger_release(&m);
-	for (size_t i = 0; i < n; i++)
-		rocks_cursor_free(cursors[i]);
-	free(cursors);
+	free(sources);
+	fresh_release(fresh);
 	return rc;
 }
 
 /* Writes that areas before one no longer count, and the table that has their rows instead. When that fails, the log may
  * have it all the same, and so the next open: the file must stay, which that open removes if it is not listed. */
-static int change_areas(struct disk *d, uint32_t from, uint32_t to, struct table *table, uint64_t rows, struct err *e)
+static int change_areas(struct disk *d, uint32_t from, uint32_t to, struct table *table, struct err *e)
 {
 	uint8_t key = SPACE_FIRST_AREA, first[AREA_PREFIX], lo[AREA_PREFIX], hi[AREA_PREFIX];
 	struct rocks_batch *b = rocks_batch_new();
@@ -96,11 +111,15 @@ static int change_areas(struct disk *d, uint32_t from, uint32_t to, struct table
 	rocks_batch_free(b);
 	if (rc < 0)
 		return rc;
+	pthread_mutex_lock(&d->publishing);
+	struct fresh *before = d->fresh, *rest = fresh_without(before, to);
 	pthread_mutex_lock(&d->view);
 	d->first_area = to;
+	d->fresh = rest;
 	tables_change(d->tables, &table, table != NULL, NULL, 0);
-	atomic_fetch_sub(&d->fresh_rows, rows);
 	pthread_mutex_unlock(&d->view);
+	pthread_mutex_unlock(&d->publishing);
+	fresh_release(before);
 	disk_area_prefix(from, lo);
 	disk_area_prefix(to, hi);
 	b = rocks_batch_new();
@@ -116,16 +135,13 @@ static int settle_fresh(struct keeper *k, struct err *e)
 	struct table *table = NULL;
 	if (!k->settle_to) {
 		pthread_rwlock_wrlock(&d->writing);
-		pthread_mutex_lock(&d->view);
 		k->settle_to = ++d->area;
-		k->settle_rows = atomic_load(&d->fresh_rows);
-		pthread_mutex_unlock(&d->view);
 		pthread_rwlock_unlock(&d->writing);
 	}
-	uint32_t from = d->first_area;
-	int rc = areas_to_table(k, from, k->settle_to, &table, e);
+	uint32_t from = d->first_area; /* nobody but the keeper changes it */
+	int rc = areas_to_table(k, k->settle_to, &table, e);
 	if (rc == 0)
-		rc = change_areas(d, from, k->settle_to, table, k->settle_rows, e);
+		rc = change_areas(d, from, k->settle_to, table, e);
 	if (rc < 0)
 		table_close(table);
 	else
@@ -208,7 +224,7 @@ static int work_once(struct keeper *k, struct err *e)
 {
 	struct disk *d = k->disk;
 	int rc = 0;
-	if (atomic_load(&d->fresh_rows) >= FRESH_ROWS) {
+	if (fresh_is_over(d, 1)) {
 		rc = settle_fresh(k, e);
 		return rc < 0 ? rc : 1;
 	}
@@ -290,11 +306,12 @@ void keeper_wake(struct keeper *k)
 	pthread_mutex_unlock(&k->lock);
 }
 
-int keeper_wait(struct keeper *k, struct err *e)
+int keeper_wait(struct keeper *k, bool large, struct err *e)
 {
+	struct disk *d = k->disk;
 	int rc = 0;
 	pthread_mutex_lock(&k->lock);
-	while (tables_count(k->disk->tables) >= TABLES_MAX && rc == 0) {
+	while (rc == 0 && (fresh_is_over(d, FRESH_WAIT) || (large && tables_count(d->tables) >= TABLES_MAX))) {
 		k->woken = true;
 		k->rc = 0;
 		pthread_cond_broadcast(&k->changed);
@@ -322,7 +339,7 @@ int keeper_compact(struct keeper *k, struct err *e)
 {
 	struct disk *d = k->disk;
 	pthread_mutex_lock(&k->working);
-	int rc = atomic_load(&d->fresh_rows) ? settle_fresh(k, e) : 0;
+	int rc = has_fresh(d) ? settle_fresh(k, e) : 0;
 	struct table_set *set = tables_hold(d->tables);
 	struct table **tables = xcalloc(set->n + 1, sizeof(struct table *));
 	for (size_t i = 0; i < set->n; i++)

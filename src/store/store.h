@@ -7,7 +7,8 @@
  *    additions never matters. Adding never reads.
  *  - A run of additions is all or nothing, and durable when its commit returns 0: after a crash at any
  *    instant either all of it is there or none.
- *  - A scan sees the store as it was when the scan began (or was last refreshed).
+ *  - A scan sees the store as it was when the scan began: of each run all rows or none. Notes alone may be seen a moment before the
+ *    rows of their run, while its commit has not returned yet.
  *
  * Keys beginning with an octet below STORE_FIRST_ROW are the store's and its users' notes (version, journal of what has been
  * imported): they are put, not merged, within the same runs. store/keys.h says how records become keys.

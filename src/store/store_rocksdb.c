@@ -12,12 +12,12 @@
 #include "store/at_rest.h"
 #include "store/counting.h"
 #include "store/disk.h"
+#include "store/value.h"
 
 enum {
 	FRESH_RUN_ROWS = 20000, /* larger runs become tables at once */
 	CACHE_DEFAULT = 512 << 20,
 	ROCKS_CACHE = 32 << 20,
-	ROWS_COUNTED = 10000,
 	READ_TRIES = 20, /* a reader beside a writer that merges may find a table gone, and looks again */
 };
 
@@ -116,6 +116,8 @@ static void disk_close(struct store *s)
 	if (kept)
 		at_rest_write(d->base.path, sequence, NULL); /* without it the store is as good, and less sure */
 	pthread_rwlock_destroy(&d->writing);
+	fresh_release(d->fresh);
+	pthread_mutex_destroy(&d->publishing);
 	pthread_mutex_destroy(&d->view);
 	free(d->base.path);
 	free(d);
@@ -255,23 +257,23 @@ static int open_tables(struct disk *d, bool *gone, struct err *e)
 	return rc;
 }
 
-/* Counts the rows of the newest area, or when they are many takes RocksDB's guess. */
-static int count_area(struct disk *d, struct source *s, struct err *e)
+/* Reads the rows of the newest area into memory. */
+static int load_area(struct disk *d, struct err *e)
 {
-	uint64_t n = 0;
-	int rc = 1;
-	for (; rc == 1 && n < ROWS_COUNTED && get_be(s->key.p, AREA_PREFIX - 1) == d->area; n++)
-		rc = s->next(s, e);
-	if (n == ROWS_COUNTED) {
-		struct rocks_figures figures;
-		rocks_figures(d->rocks, &figures);
-		n = figures.rows > n ? figures.rows : n;
-	}
-	atomic_fetch_add(&d->fresh_rows, n);
-	return rc;
+	uint8_t prefix[AREA_PREFIX];
+	struct fresh *with = NULL;
+	disk_area_prefix(d->area, prefix);
+	struct rocks_cursor *c = rocks_cursor_new(d->rocks, NULL, bytes_of(prefix, sizeof(prefix)));
+	int rc = fresh_with(d->fresh, d->area, rocks_cursor_source(c), &with, e);
+	rocks_cursor_free(c);
+	if (rc < 0)
+		return rc;
+	fresh_release(d->fresh);
+	d->fresh = with;
+	return 0;
 }
 
-/* Learns which areas there are, and whether anything is in them. */
+/* Learns which areas there are, and what is in them. */
 static int open_areas(struct disk *d, struct err *e)
 {
 	const uint8_t first = SPACE_FIRST_AREA, prefix = SPACE_AREA;
@@ -292,7 +294,7 @@ static int open_areas(struct disk *d, struct err *e)
 	rc = s->seek(s, bytes_of(at + 1, AREA_PREFIX - 1), e);
 	while (rc == 1 && s->key.n >= AREA_PREFIX - 1) { /* one look for each area */
 		d->area = (uint32_t)get_be(s->key.p, AREA_PREFIX - 1);
-		rc = count_area(d, s, e);
+		rc = load_area(d, e);
 		if (rc < 0)
 			break;
 		if (d->area == UINT32_MAX)
@@ -343,6 +345,7 @@ static void init_locks(struct disk *d)
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&d->writing, &attr);
 	pthread_rwlockattr_destroy(&attr);
+	pthread_mutex_init(&d->publishing, NULL);
 	pthread_mutex_init(&d->view, NULL);
 }
 
@@ -361,6 +364,7 @@ static int open_once(const char *path, enum store_mode mode, const struct store_
 	init_locks(d);
 	char *rocks = path_join(d->base.path, "rocksdb"), *tables = path_join(d->base.path, "tables");
 	d->counting = counting_new();
+	d->fresh = fresh_new();
 	d->tables = tables_new(tables, opt->cache_bytes ? (size_t)opt->cache_bytes : CACHE_DEFAULT);
 	uint64_t left_at = 0;
 	int rc = at_rest_read(d->base.path, &left_at, e); /* before: a writer may begin in between */
@@ -424,7 +428,7 @@ struct disk_run {
 	bool small;           /* goes to RocksDB */
 	struct buffer notes;  /* keys and values behind their struct waiting */
 	struct buffer rows;   /* of a small run, likewise */
-	uint64_t n_rows;
+	struct buffer batches; /* of a small run: size_t, where each batch begins in rows */
 	struct table_writer *writer; /* of a large run: the table being written */
 	uint64_t writing;            /* its number */
 	struct table **tables;       /* those that are finished; owned until the commit */
@@ -445,7 +449,7 @@ static int disk_run_begin(struct store *s, uint64_t expect, struct run **ret, st
 	if (check_writable(d, e) < 0)
 		return ERR_USAGE;
 	bool small = expect <= FRESH_RUN_ROWS;
-	int rc = small ? 0 : keeper_wait(d->keeper, e);
+	int rc = keeper_wait(d->keeper, !small, e);
 	if (rc < 0)
 		return rc;
 	struct disk_run *r = xcalloc(1, sizeof(*r));
@@ -473,10 +477,17 @@ static int end_table(struct disk_run *r, struct err *e)
 	return 0;
 }
 
+static void begin_batch(struct disk_run *r)
+{
+	buffer_put(&r->batches, &r->rows.n, sizeof(r->rows.n));
+}
+
 static int disk_run_restart(struct run *run, struct err *e)
 {
 	struct disk_run *r = (struct disk_run *)run;
 	buffer_clear(&r->last);
+	if (r->small)
+		begin_batch(r);
 	return end_table(r, e);
 }
 
@@ -496,6 +507,9 @@ static int begin_row(struct disk_run *r, bool note, struct bytes key, struct byt
 		return err_set(e, ERR_USAGE, "notes are put, rows are added");
 	if (!note && (key.n > SEGMENT_KEY_MAX || value.n > SEGMENT_VALUE_MAX))
 		return err_set(e, ERR_LIMIT, "a row of %zu octets is too large", key.n + value.n);
+	struct value v;
+	if (!note && value_decode(value, &v) != 0) /* what cannot be merged would stop merging for good */
+		return err_set(e, ERR_USAGE, "a row's value does not decode");
 	buffer_clear(&r->last);
 	buffer_put_bytes(&r->last, key);
 	return 0;
@@ -517,8 +531,9 @@ static int disk_run_add(struct run *run, struct bytes key, struct bytes value, s
 	if (rc < 0)
 		return rc;
 	if (r->small) {
+		if (!r->batches.n)
+			begin_batch(r);
 		put_waiting(&r->rows, key, value);
-		r->n_rows++;
 		return 0;
 	}
 	if (!r->writer) {
@@ -544,6 +559,7 @@ static void disk_run_abort(struct run *run)
 	free(r->tables);
 	buffer_release(&r->notes);
 	buffer_release(&r->rows);
+	buffer_release(&r->batches);
 	buffer_release(&r->last);
 	free(r);
 }
@@ -566,6 +582,65 @@ static void put_all(struct rocks_batch *b, const struct buffer *waiting, struct 
 	buffer_release(&key);
 }
 
+/* The rows of a batch that waits, as a source that is read once. */
+struct waiting_source {
+	struct source source; /* first */
+	const uint8_t *p, *end;
+};
+
+static int waiting_next(struct source *source, struct err *e)
+{
+	struct waiting_source *s = (struct waiting_source *)source;
+	struct waiting w;
+	(void)e;
+	if (s->p == s->end)
+		return 0;
+	memcpy(&w, s->p, sizeof(w));
+	s->source.key = bytes_of(s->p + sizeof(w), w.key_n);
+	s->source.value = bytes_of(s->p + sizeof(w) + w.key_n, w.value_n);
+	s->p += sizeof(w) + w.key_n + w.value_n;
+	return 1;
+}
+
+static int waiting_seek(struct source *source, struct bytes at, struct err *e)
+{
+	(void)at; /* its start: nobody asks for anything else */
+	return waiting_next(source, e);
+}
+
+/* Shows the rows of a run that is durable to the scans that begin from now on. */
+static int publish(struct disk_run *r, uint32_t area, struct err *e)
+{
+	struct disk *d = r->disk;
+	pthread_mutex_lock(&d->publishing);
+	struct fresh *set = disk_hold_fresh(d);
+	int rc = 0;
+	for (size_t i = 0; i < r->batches.n && rc == 0; i += sizeof(size_t)) {
+		size_t from, to = r->rows.n;
+		struct fresh *with;
+		memcpy(&from, r->batches.p + i, sizeof(from));
+		if (i + sizeof(size_t) < r->batches.n)
+			memcpy(&to, r->batches.p + i + sizeof(size_t), sizeof(to));
+		struct waiting_source s = {.source = {.seek = waiting_seek, .next = waiting_next},
+		                           .p = r->rows.p + from,
+		                           .end = r->rows.p + to};
+		if (from == to)
+			continue;
+		rc = fresh_with(set, area, &s.source, &with, e);
+		if (rc == 0) {
+			fresh_release(set);
+			set = with;
+		}
+	}
+	pthread_mutex_lock(&d->view);
+	struct fresh *before = d->fresh;
+	d->fresh = set;
+	pthread_mutex_unlock(&d->view);
+	pthread_mutex_unlock(&d->publishing);
+	fresh_release(before);
+	return rc;
+}
+
 static int commit_small(struct disk_run *r, struct rocks_batch *b, struct err *e)
 {
 	struct disk *d = r->disk;
@@ -573,10 +648,9 @@ static int commit_small(struct disk_run *r, struct rocks_batch *b, struct err *e
 	pthread_rwlock_rdlock(&d->writing);
 	disk_area_prefix(d->area, prefix);
 	put_all(b, &r->rows, bytes_of(prefix, sizeof(prefix)), true);
-	atomic_fetch_add(&d->fresh_rows, r->n_rows); /* before: scans look at areas only when there is something */
 	int rc = rocks_write(d->rocks, b, e);
-	if (rc < 0)
-		atomic_fetch_sub(&d->fresh_rows, r->n_rows);
+	if (rc == 0 && r->rows.n)
+		rc = publish(r, d->area, e);
 	pthread_rwlock_unlock(&d->writing);
 	return rc;
 }
@@ -589,13 +663,13 @@ static int commit_large(struct disk_run *r, struct rocks_batch *b, struct err *e
 		return rc;
 	for (size_t i = 0; i < r->n_tables; i++)
 		disk_put_table(b, r->tables[i], TABLE_LEVEL_FAST);
-	pthread_mutex_lock(&d->view); /* from the start: no scan begins that sees the run's notes and not its rows */
 	rc = rocks_write(d->rocks, b, e);
 	if (rc == 0) {
+		pthread_mutex_lock(&d->view);
 		tables_change(d->tables, r->tables, r->n_tables, NULL, 0);
+		pthread_mutex_unlock(&d->view);
 		r->n_tables = 0; /* they are not the run's any more */
 	}
-	pthread_mutex_unlock(&d->view);
 	r->doubtful = rc < 0; /* what failed to become durable may be in the log all the same: see keeper.c */
 	return rc;
 }
@@ -636,14 +710,22 @@ static int disk_forget(struct store *s, struct bytes key, struct err *e)
 
 /* --- scans --- */
 
+struct fresh *disk_hold_fresh(struct disk *d)
+{
+	pthread_mutex_lock(&d->view);
+	struct fresh *f = fresh_hold(d->fresh);
+	pthread_mutex_unlock(&d->view);
+	return f;
+}
+
 struct disk_scan {
 	struct scan base;
 	struct disk *disk; /* borrowed */
 	struct counting_view view;
 	struct table_set *set;
+	struct fresh *fresh;
+	struct part_source *parts; /* behind tables */
 	struct rocks_snapshot *snapshot;
-	struct rocks_cursor **areas; /* owned */
-	size_t n_areas;
 	struct rocks_cursor *notes; /* made when notes are looked at */
 	struct merger merger;
 	struct buffer hi;
@@ -657,28 +739,26 @@ static int disk_scan_begin(struct store *s, struct scan **ret, struct err *e)
 	uint64_t generation = atomic_load(&d->generation);
 	pthread_mutex_lock(&d->view);
 	struct table_set *set = tables_hold(d->tables);
+	struct fresh *fresh = fresh_hold(d->fresh);
 	struct rocks_snapshot *snapshot = rocks_snapshot_take(d->rocks);
-	uint32_t first = d->first_area, end = d->area + 1;
-	bool fresh = atomic_load(&d->fresh_rows) > 0;
 	bool settled = atomic_load(&d->begun) == generation;
 	pthread_mutex_unlock(&d->view);
-	struct disk_scan *sc = xcalloc(1, sizeof(*sc) + set->n * sizeof(sc->tables[0]));
+	struct disk_scan *sc = xcalloc(1, sizeof(*sc) + set->n * sizeof(sc->tables[0]) +
+	                                      fresh->n * sizeof(sc->parts[0]));
 	sc->base.engine = &store_rocksdb;
 	sc->disk = d;
 	sc->set = set;
+	sc->fresh = fresh;
 	sc->snapshot = snapshot;
-	sc->view = (struct counting_view){d, set, snapshot, first, fresh ? end : first, generation, settled};
+	sc->parts = (struct part_source *)(sc->tables + set->n);
+	sc->view = (struct counting_view){d, set, fresh, generation, settled};
 	for (size_t i = 0; i < set->n; i++) {
 		table_source_init(&sc->tables[i], live_table(set->live[i]), false);
 		merger_add(&sc->merger, &sc->tables[i].source);
 	}
-	sc->areas = fresh ? xcalloc(end - first, sizeof(struct rocks_cursor *)) : NULL;
-	for (uint32_t area = first; fresh && area < end; area++) {
-		uint8_t prefix[AREA_PREFIX];
-		disk_area_prefix(area, prefix);
-		struct rocks_cursor *c = rocks_cursor_new(d->rocks, snapshot, bytes_of(prefix, sizeof(prefix)));
-		sc->areas[sc->n_areas++] = c;
-		merger_add(&sc->merger, rocks_cursor_source(c));
+	for (size_t i = 0; i < fresh->n; i++) {
+		part_source_init(&sc->parts[i], fresh->part[i]);
+		merger_add(&sc->merger, &sc->parts[i].source);
 	}
 	*ret = &sc->base;
 	return 0;
@@ -725,12 +805,10 @@ static void disk_scan_end(struct scan *scan)
 	merger_release(&sc->merger);
 	for (size_t i = 0; i < sc->set->n; i++)
 		table_cursor_end(&sc->tables[i].cursor);
-	for (size_t i = 0; i < sc->n_areas; i++)
-		rocks_cursor_free(sc->areas[i]);
-	free(sc->areas);
 	rocks_cursor_free(sc->notes);
 	rocks_snapshot_drop(sc->disk->rocks, sc->snapshot);
 	tables_release(sc->disk->tables, sc->set);
+	fresh_release(sc->fresh);
 	buffer_release(&sc->hi);
 	free(sc);
 }
@@ -748,11 +826,13 @@ static int disk_figures(struct store *s, struct store_figures *ret, struct err *
 	struct rocks_figures rocks;
 	(void)e;
 	rocks_figures(d->rocks, &rocks);
+	struct fresh *fresh = disk_hold_fresh(d);
 	*ret = (struct store_figures){
-		.rows = atomic_load(&d->fresh_rows),
+		.rows = fresh->rows,
 		.disk_bytes = rocks.disk_octets,
-		.memory_bytes = rocks.memory_octets + cache_used(tables_cache(d->tables)),
+		.memory_bytes = rocks.memory_octets + fresh->octets + cache_used(tables_cache(d->tables)),
 	};
+	fresh_release(fresh);
 	struct table_set *set = tables_hold(d->tables);
 	for (size_t i = 0; i < set->n; i++) {
 		ret->rows += table_rows(live_table(set->live[i]));
