@@ -275,6 +275,8 @@ def layers():
     folders = sorted(d for d in os.listdir(os.path.join(ROOT, "src")) if os.path.isdir(os.path.join(ROOT, "src", d)))
     eq(sorted(order), folders)
     eq(re.findall(r"^\| `([a-z]+)` \|", text, re.M), order, "the table of layers")
+    built = re.search(r"^foreach folder : \[(.*)\]$", read("src", "meson.build"), re.M)[1]
+    eq(re.findall(r"'([a-z]+)'", built), order, "src/meson.build")
     for path in glob.glob(os.path.join(ROOT, "src", "*", "*.[ch]")):
         own = order.index(os.path.basename(os.path.dirname(path)))
         for layer in re.findall(r'^#include "([a-z]+)/', read(path), re.M):
