@@ -57,6 +57,9 @@ void respond_stream(struct request *r, const char *type, MHD_ContentReaderCallba
 }
 
 static void error_body(struct request *r, unsigned status, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+
+static void error_body(struct request *r, unsigned status, const char *fmt, va_list ap)
 {
 	char line[600];
 	struct buffer body = BUFFER_INIT;
