@@ -80,7 +80,8 @@ static void assert_gives(enum compression kind, struct bytes in, struct bytes wa
 			fail();
 		}
 		assert_int_equal(out.n, want.n);
-		assert_true(bytes_eq(buffer_bytes(&out), want));
+		if (want.n)
+			assert_memory_equal(out.p, want.p, want.n);
 		buffer_release(&out);
 	}
 }
