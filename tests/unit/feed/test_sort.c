@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Sorting against qsort, with keys that are hard on it. */
+#include "../records_kit.h"
+
+#include "feed/sort.h"
+
+static int by_key(const void *a, const void *b)
+{
+	const struct sort_row *x = a, *y = b;
+	return bytes_cmp(bytes_of(x->key, x->key_n), bytes_of(y->key, y->key_n));
+}
+
+static void check(struct sort_row *rows, size_t n)
+{
+	struct sort_row *want = xcalloc(n + 1, sizeof(*want));
+	memcpy(want, rows, n * sizeof(*rows));
+	qsort(want, n, sizeof(*want), by_key);
+	sort_rows(rows, n);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(rows[i].key_n, want[i].key_n);
+		assert_memory_equal(rows[i].key, want[i].key, want[i].key_n);
+		/* What belongs to a key went with it. */
+		assert_ptr_equal(rows[i].what, rows[i].key);
+		assert_int_equal(rows[i].flag, rows[i].key_n % 2);
+	}
+	free(want);
+}
+
+static uint64_t next(uint64_t *state)
+{
+	return *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+}
+
+/* Keys of up to most octets out of so many different ones, behind a prefix they share. */
+static void try(size_t n, unsigned letters, unsigned most, unsigned shared, uint64_t seed)
+{
+	struct sort_row *rows = xcalloc(n + 1, sizeof(*rows));
+	uint8_t *bytes = xmalloc((n + 1) * (most + shared + 1));
+	for (size_t i = 0; i < n; i++) {
+		uint8_t *key = bytes + i * (most + shared + 1);
+		uint32_t len = shared + (uint32_t)((next(&seed) >> 33) % (most + 1));
+		memset(key, 0xff, shared);
+		for (uint32_t at = shared; at < len; at++)
+			key[at] = (uint8_t)((next(&seed) >> 33) % letters * (255 / (letters - 1)));
+		rows[i] = (struct sort_row){.key = key, .what = key, .key_n = len, .flag = len % 2};
+	}
+	check(rows, n);
+	check(rows, n); /* in order already */
+	for (size_t i = 0; i < n / 2; i++) { /* and the other way round */
+		struct sort_row row = rows[i];
+		rows[i] = rows[n - 1 - i];
+		rows[n - 1 - i] = row;
+	}
+	check(rows, n);
+	free(bytes);
+	free(rows);
+}
+
+static void test_sort(void **state)
+{
+	static const size_t counts[] = {0, 1, 2, 3, 7, 31, 100, 1000, 20000};
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		try(counts[i], 256, 20, 0, i + 1);  /* all octets */
+		try(counts[i], 2, 12, 0, i + 2);    /* zero and 255: many equal, many prefixes */
+		try(counts[i], 256, 1, 0, i + 3);   /* very short */
+		try(counts[i], 3, 9, 100, i + 4);   /* behind a long common prefix */
+		try(counts[i], 256, 0, 40, i + 5);  /* all the same */
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_sort)};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
