@@ -216,13 +216,12 @@ static unsigned size_class(const struct live_table *l)
 
 size_t tables_choose(const struct table_set *set, size_t *ret_index)
 {
-	size_t count[40] = {0}, below = 0;
+	size_t count[40] = {0};
 	for (size_t i = 0; i < set->n; i++)
 		count[size_class(set->live[i])]++;
 	/* The smallest class that has enough; what is smaller goes along, as it costs next to nothing. */
 	for (unsigned class = 0; class < 40; class++) {
-		below += count[class];
-		if (count[class] < MERGE_AT && below < 2 * MERGE_AT)
+		if (count[class] < MERGE_AT)
 			continue;
 		size_t n = 0;
 		for (size_t i = 0; i < set->n; i++) {

@@ -170,9 +170,7 @@ static void what_to_merge_is_chosen_by_size(void **state)
 		{4, {200, 200, 200, 200}, 0xf},
 		{5, {200, 200, 1, 200, 200}, 0x1f}, /* a small one goes along */
 		{3, {600, 150, 1}, 0},
-		{8,
-		 {600, 600, 600, 200, 200, 200, 1, 1},
-		 0xff}, /* none of a size is enough, but they are many */
+		{8, {600, 600, 600, 200, 200, 200, 1, 1}, 0}, /* none of a size is enough */
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		unsigned chosen = chosen_of(k, cases[i].thousands, cases[i].n);
