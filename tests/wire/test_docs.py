@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The documentation: pages and program agree, and what is shown can be done."""
 import glob
+import json
 import os
 import re
 import shlex
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs"))
 from dribble import *  # noqa: E402,F403
 from dribble import SANITIZER  # noqa: E402
+import layout  # noqa: E402
 
 DOCS = os.path.join(ROOT, "docs")
 BUILT_CONF = os.path.join(os.path.dirname(DRIBBLE), "docs", "dribble.conf.5")
@@ -249,6 +255,172 @@ def octets():
     area = b"R\0\0\0\0"
     for row in (key, data_key):
         ok(bytes([len(area) + len(row)]) + area + row + bytes([len(value)]) + value in log, row.hex(" "), value.hex(" "))
+
+
+# ------------------------------------------------------------ the layout, by another program
+
+RANKS = {"A": 1, "AAAA": 3, "CNAME": 13, "HTTPS": 29, "MX": 44, "NS": 49, "PTR": 58, "SOA": 68, "SRV": 70, "TXT": 76}
+
+
+def wire_name(text):
+    """A name in presentation form, canonical, as octets; ValueError when it is none."""
+    wire = b""
+    for label in re.findall(r"(?:[^.\\]|\\\d{3}|\\\D)+", text):
+        octets = re.sub(rb"\\(\d{3})|\\(\D)", lambda m: bytes([int(m[1])]) if m[1] else m[2], label.encode()).lower()
+        if not 1 <= len(octets) <= 63:
+            raise ValueError(text)
+        wire += bytes([len(octets)]) + octets
+    return wire + b"\0"
+
+
+def address(text):
+    try:
+        return (b"6" + socket.inet_pton(socket.AF_INET6, text)) if ":" in text else b"4" + socket.inet_pton(socket.AF_INET, text)
+    except OSError:
+        return None
+
+
+def strings(octets):
+    """Text as character-strings of 255 octets."""
+    return b"".join(bytes([len(octets[i:i + 255])]) + octets[i:i + 255] for i in range(0, max(len(octets), 1), 255))
+
+
+def text_subject(text):
+    try:
+        if " " not in text:
+            return address(text) or layout.name_subject(wire_name(text))
+    except ValueError:
+        pass
+    return layout.text_subject(text.encode())
+
+
+def data_of(rrtype, text):
+    """(rank octets, rdata, opaque, [(subject, offset, octets)] of terms, subject of the text) of data that is written as dribble
+    prints it."""
+    rank = layout.rank_octets(RANKS.get(rrtype), int(rrtype[4:]) if rrtype.startswith("TYPE") else 0)
+    words, out, terms = text.split(" "), b"", []
+
+    def name(word):
+        nonlocal out
+        terms.append((layout.name_subject(wire_name(word)), len(out), len(wire_name(word))))
+        out += wire_name(word)
+
+    def hint(key, subject):
+        nonlocal out
+        out += struct.pack(">HH", key, len(subject) - 1)
+        terms.append((subject, len(out), len(subject) - 1))
+        out += subject[1:]
+
+    if rrtype in ("A", "AAAA") and address(text) and len(address(text)) == (5 if rrtype == "A" else 17):
+        terms.append((address(text), 0, len(address(text)) - 1))
+        out = address(text)[1:]
+    elif rrtype in ("CNAME", "NS", "PTR") and len(words) == 1:
+        name(words[0])
+    elif rrtype == "MX" and len(words) == 2:
+        out = struct.pack(">H", int(words[0]))
+        name(words[1])
+    elif rrtype == "SRV" and len(words) == 4:
+        out = struct.pack(">HHH", *map(int, words[:3]))
+        name(words[3])
+    elif rrtype == "SOA" and len(words) == 7:
+        name(words[0])
+        name(words[1])
+        out += struct.pack(">5I", *map(int, words[2:]))
+    elif rrtype == "HTTPS" and len(words) == 4:  # 1 NAME ipv4hint=A ipv6hint=AAAA
+        out = struct.pack(">H", int(words[0]))
+        name(words[1])
+        hint(4, address(words[2].split("=")[1]))
+        hint(6, address(words[3].split("=")[1]))
+    elif rrtype == "TXT":
+        out = strings("".join(re.findall(r'"([^"]*)"', text)).encode())
+    elif rrtype.startswith("TYPE"):
+        out = bytes.fromhex("".join(words[2:]))
+    else:
+        return rank, text.encode(), True, [], text_subject(text)
+    return rank, out, False, terms, text_subject(text)
+
+
+def rows_of_record(r):
+    members = {}
+    if "zone_time_first" in r:
+        members[2] = layout.varint(r["zone_time_first"]) + layout.varint(r["zone_time_last"] - r["zone_time_first"])
+    for tag, member in ((3, "sensor_id"), (4, "bailiwick")):
+        if member in r:
+            members[tag] = r[member].encode()
+    value = layout.Value(r.get("count", 0), r.get("time_first", 0), r.get("time_last", 0), members)
+    return layout.rows_of(wire_name(r["rrname"]), *data_of(r["rrtype"], r["rdata"]), value)
+
+
+def odd_records():
+    """One of each thing that the page makes a difference of."""
+    long_text = " ".join(f"word{i}" for i in range(60))
+    label = "l" * 63
+    long_name = ".".join([label, label, label, "m" * 50])
+    data = [("a.example", "TXT", '"v=spf1 -all"'), ("a.example", "TXT", '""'), ("a.example", "TXT", f'"{long_text[:197]}"'),
+            ("a.example", "TXT", f'"{long_text[:198]}"'), ("a.example", "TXT", f'"{long_text[:253]}"'),
+            ("a.example", "TXT", f'"{long_text[:254]}"'), ("a.example", "TXT", f'"{long_text[:255]}" "{long_text[255:]}"'),
+            (".", "NS", "a.root-servers.example"), ("b.example", "NS", "."), ("c.example", "CNAME", "c.example"),
+            ("d.example", "MX", "mail.d.example"), ("d.example", "MX", "192.0.2.9"), ("d.example", "MX", "no mail here"),
+            ("e.example", "A", "2001:db8::1"), ("e.example", "CNAME", "two words"), ("mail.d.example", "MX", "mail.d.example"),
+            ("\\000\\001\\002\\003.example", "NS", "x\\002\\000y.example"), ("f.example", "TYPE65280", "\\# 4 C0000201"),
+            ("f.example", "TYPE65280", "\\# 0"), ("f.example", "TYPE65280", "\\# 300 " + "01" * 300),
+            ("g.example", "SOA", "ns.g.example host.g.example 1 2 3 4 5"), ("ns.h.example", "SOA", "ns.h.example ns.h.example 1 2 3 4 4294967295"),
+            ("i.example", "HTTPS", "1 . ipv4hint=192.0.2.7 ipv6hint=2001:db8::7"), ("j.example", "SRV", "1 2 443 srv.j.example"),
+            (f"{long_name}.a", "SOA", f"{long_name}.b {long_name}.c 1 2 3 4 5")]
+    records = [cof(*d, count=i) for i, d in enumerate(data, 1)]
+    for i, (count, first, last) in enumerate([(62, 1, 1), (63, 1, 2), (64, 5, 5 + 127), (2 ** 63 - 1, 5, 5 + 128), (1, 2 ** 32 - 1, 2 ** 32),
+                                              (70, 2 ** 32, 253402300799), (1, 253402300799, 253402300799)]):
+        records.append(cof(f"v{i}.example", "A", "192.0.2.1", count, first, last))
+    records.append(cof("m.example", "A", "192.0.2.1", 3, sensor_id="here", bailiwick="example"))
+    records.append(cof("m.example", "A", "192.0.2.2", 3, 1600000000, 1600000001, zone_time_first=1500000000, zone_time_last=1700000000))
+    records.append(dict(rrname="m.example", rrtype="A", rdata="192.0.2.3", zone_time_first=1500000000, zone_time_last=1500000001))
+    records.append(cof("m.example", "TXT", f'"{long_text[:250]} m"', 100, 2 ** 33, 2 ** 33 + 1, sensor_id="there"))
+    return records
+
+
+def many_records(dice, n):
+    names = [f"{dice.choice(['www', 'mail', 'a', 'b'])}.{dice.randrange(n)}.example" for _ in range(n // 3)]
+    make = {"A": lambda: f"198.51.{dice.randrange(8)}.{dice.randrange(256)}", "AAAA": lambda: f"2001:db8::{dice.randrange(1, 9999):x}",
+            "NS": lambda: dice.choice(names), "CNAME": lambda: "cdn.example", "MX": lambda: f"{dice.randrange(3)} {dice.choice(names)}",
+            "TXT": lambda: f'"t{dice.randrange(99)}"', "TYPE65280": lambda: f"\\# 2 {dice.randrange(65536):04X}"}
+    for _ in range(n):
+        rrtype = dice.choice(list(make))
+        first = dice.randrange(1, 2 ** 31)
+        yield cof(dice.choice(names), rrtype, make[rrtype](), dice.choice([1, 1, 2, 62, 63, 1000]), first, first + dice.randrange(10 ** 7))
+
+
+@check("dribble-keys(5): a program written from it finds in a store what it says")
+def another_reader():
+    dice = seeded()
+    folder = tempdir()
+    store, wanted = os.path.join(folder, "db"), {}
+    large, small = [list(many_records(dice, 15000)) for _ in range(2)], [odd_records(), list(many_records(dice, 2000)), odd_records()]
+    small[-1].append(cof("last.example", "A", "192.0.2.1"))
+    for i, records in enumerate([large[0], small[0], large[1], *small[1:]]):
+        path = write(os.path.join(folder, f"{i}.ndjson"), ndjson(records))
+        cli("import", "--store", store, path)
+        for r in records:
+            for key, value in rows_of_record(r).items():
+                wanted.setdefault(key, []).append(value)
+    wanted = {key: layout.merged(values) for key, values in wanted.items()}
+    try:
+        found = layout.Store(store)
+    except OSError as error:
+        raise Skip(error)
+    ok(len(found.tables) == 2 and found.n_fresh > 3000, found.tables, found.n_fresh)
+    ok(any(not flag & 1 for t in found.tables for flag in t.flags), "only plain segments were met")
+    differ = sorted(key for key in {**found.rows, **wanted} if found.rows.get(key) != wanted.get(key))
+    show = lambda rows, key: rows[key].hex() if key in rows else "-"  # noqa: E731
+    ok(not differ, f"{len(differ)} rows differ", *(f"{k.hex()}\n  store {show(found.rows, k)}\n  page  {show(wanted, k)}" for k in differ[:8]))
+    eq(len(found.notes), 5, "notes")
+    for i, records in enumerate([large[0], small[0], large[1], *small[1:]]):
+        text = ndjson(records)
+        note = layout.Stream(found.notes[b"\1f" + layout.hash128(text[:65536]) + struct.pack(">I", 0)])
+        eq(note.take(16), layout.hash128(text), "the hash of the file")
+        told = [note.varint() for _ in range(8)]
+        note.done()
+        eq(told[:7], [1, len(text), len(records), len(text), len(records), 0, 0], f"the note of file {i}")
+        ok(abs(told[7] - time.time()) < 600, told)
 
 
 # ------------------------------------------------------------ Markdown, layers
