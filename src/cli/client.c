@@ -16,6 +16,7 @@ struct transfer {
 	CURL *curl;
 	struct buffer body;
 	bool to_stdout;
+	uint64_t lines; /* that went to standard output */
 	long status;
 	struct input *in;
 	struct bytes run;
@@ -47,6 +48,8 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 		return 0;
 	buffer_put(&t->body, p, n * size);
 	if (t->to_stdout && t->status == 200) {
+		for (size_t i = 0; i < n * size; i++)
+			t->lines += p[i] == '\n';
 		t->rc = out_flush(&t->body, false, t->e);
 		if (t->rc < 0)
 			return 0;
@@ -147,7 +150,7 @@ static int perform(struct transfer *t, const struct client_options *opt, const c
 }
 
 int client_get(const struct client_options *opt, const char *path, const char *const *headers,
-               struct buffer *ret_cursor, struct err *e)
+               uint64_t *ret_lines, struct buffer *ret_cursor, struct err *e)
 {
 	struct transfer t = {.curl = curl_easy_init(), .to_stdout = true, .cursor = ret_cursor, .e = e};
 	buffer_clear(ret_cursor);
@@ -158,6 +161,7 @@ int client_get(const struct client_options *opt, const char *path, const char *c
 		rc = out_flush(&t.body, true, e);
 	curl_easy_cleanup(t.curl);
 	buffer_release(&t.body);
+	*ret_lines = t.lines;
 	return rc == 0 ? ret_cursor->n > 0 : rc;
 }
 

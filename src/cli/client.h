@@ -12,10 +12,11 @@ struct client_options {
 	const char *token; /* or NULL */
 };
 
-/* GET path (percent-escaped), with header lines (NULL-terminated array). The body goes to standard output as it comes.
- * Returns 1 and the value of x-dribble-cursor, of any length, to ret_cursor when there is one; 0 when there is none. */
+/* GET path (percent-escaped), with header lines (NULL-terminated array). The body goes to standard output as it comes;
+ * ret_lines is how many lines it had. Returns 1 and the value of x-dribble-cursor, of any length, to ret_cursor when there is
+ * one; 0 when there is none. */
 int client_get(const struct client_options *opt, const char *path, const char *const *headers,
-               struct buffer *ret_cursor, struct err *e);
+               uint64_t *ret_lines, struct buffer *ret_cursor, struct err *e);
 
 /* POST of an input, decompressed as it is read; the answer's body to ret (to be freed). */
 int client_post(const struct client_options *opt, const char *path, const char *const *headers,

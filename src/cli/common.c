@@ -40,7 +40,7 @@ int cli_options(int argc, char **argv, struct config *config, unsigned scope,
 	if (first >= 0 && want_help) {
 		fputs(help, stdout);
 		puts("\nOptions:\n  --config FILE\n      read options from a file first");
-		config_print_help(stdout, scope);
+		config_print_help(stdout, scope, own);
 		*ret_exit = EXIT_DONE;
 		config_release(config);
 		return -1;

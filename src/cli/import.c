@@ -26,7 +26,7 @@ static const char help[] =
 	"  zcat old/*.gz | dribble import --store /var/lib/dribble -\n"
 	"  dribble import --server http://127.0.0.1:8400 --token TOKEN feed.ndjson\n\n"
 	"  --format auto|cof\n      what the files hold; auto looks at their beginning\n"
-	"  --rejects FILE\n      writes what could not be read there: line, reason, text\n"
+	"  --rejects FILE\n      writes what could not be read there: line, reason, text (not with --server)\n"
 	"  --again\n      counts a file that is in already once more\n"
 	"  --server URL\n      sends the files to a server instead of opening a store\n"
 	"  --user NAME:PASSWORD\n  --token TOKEN\n      who feeds the server\n\n"
@@ -272,6 +272,9 @@ static int run(struct import *im, int n, char **paths)
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 	if (im->format && strcmp(im->format, "auto") != 0 && !reader_format_named(im->format))
 		return cli_fail("import", EXIT_USAGE, "--format %s: there is no such format", im->format);
+	if (im->rejects_path && im->server)
+		return cli_fail("import", EXIT_USAGE,
+		                "--rejects does not go with --server: a server tells the first rejects in its answer");
 	if (im->rejects_path) {
 		im->rejects = open(im->rejects_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 		if (im->rejects < 0)

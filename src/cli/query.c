@@ -22,13 +22,20 @@ static const char help[] =
 	"  dribble query --server http://127.0.0.1:8400 185.194.93.14\n\n"
 	"  --rrtype TYPES\n      only these types, separated by commas\n"
 	"  --style STYLE\n      table (the default on a terminal), cof, circl or doc\n"
-	"  --limit N\n      at most so many records\n"
+	"  --limit N\n      at most so many records for each value\n"
 	"  --server URL\n      ask a server instead of a store\n"
 	"  --user NAME:PASSWORD\n  --token TOKEN\n      who asks the server\n";
 
 struct query_options {
 	const char *rrtype, *style, *limit, *server, *user, *token;
 };
+
+enum { PAGE = 10000 }; /* records asked of a server at a time */
+
+static uint64_t limit_of(const struct query_options *o)
+{
+	return o->limit ? strtoull(o->limit, NULL, 10) : UINT64_MAX;
+}
 
 static int print_rows(struct store *s, const struct question *q, enum style style,
                       const struct config *config, uint64_t limit, struct err *e)
@@ -64,14 +71,13 @@ static int query_store(struct store *s, const char *value, const struct query_op
 {
 	struct filter filter = {0};
 	struct question q;
-	uint64_t limit = o->limit ? strtoull(o->limit, NULL, 10) : UINT64_MAX;
 	int rc = o->rrtype ? filter_parse(bytes_str(o->rrtype), &filter, e) : 0;
 	if (rc < 0)
 		return rc;
 	rc = question_parse(bytes_str(value), &filter, NULL, &q, e);
 	if (rc < 0)
 		return rc;
-	rc = print_rows(s, &q, style, config, limit, e);
+	rc = print_rows(s, &q, style, config, limit_of(o), e);
 	question_release(&q);
 	return rc;
 }
@@ -85,35 +91,56 @@ static const char *header_line(struct buffer *b, const char *name, const char *v
 	return (const char *)b->p;
 }
 
-/* Page after page, until all is there or the limit is reached. The server clamps the count to what it allows, so that a limit
- * beyond one page is met page by page. */
-static int query_server(const char *value, const struct query_options *o, const char *style,
-                        struct err *e)
+static const char *count_line(struct buffer *b, uint64_t left)
 {
-	const struct client_options client = {o->server, o->user, o->token};
-	struct buffer path = BUFFER_INIT, type = BUFFER_INIT, count = BUFFER_INIT, at = BUFFER_INIT;
-	struct buffer cursor = BUFFER_INIT;
-	const char *headers[4] = {header_line(&count, "dribble-paginate-count", o->limit ? o->limit : "10000")};
+	char digits[24];
+	snprintf(digits, sizeof(digits), "%llu", (unsigned long long)(left < PAGE ? left : PAGE));
+	return header_line(b, "dribble-paginate-count", digits);
+}
+
+/* Page after page, until all is there or the limit is reached: the server gives fewer records than are asked for when its own
+ * pages are shorter. Returns 1 when there are more. */
+static int query_pages(const struct client_options *client, const char *path, const char *rrtype,
+                       uint64_t limit, struct err *e)
+{
+	struct buffer type = BUFFER_INIT, count = BUFFER_INIT, at = BUFFER_INIT, cursor = BUFFER_INIT;
+	const char *headers[4] = {NULL};
 	size_t n = 1;
-	char *escaped = client_escape(value);
-	buffer_putf(&path, *style ? "/%s/pdns/query/%s" : "%s/pdns/query/%s", style, escaped);
-	buffer_put_byte(&path, 0);
-	if (o->rrtype)
-		headers[n++] = header_line(&type, "dribble-filter-rrtype", o->rrtype);
-	int rc = client_get(&client, (const char *)path.p, headers, &cursor, e);
-	while (rc == 1 && !o->limit) {
-		buffer_put_byte(&cursor, 0);
-		headers[n] = header_line(&at, "dribble-paginate-cursor", (const char *)cursor.p);
-		rc = client_get(&client, (const char *)path.p, headers, &cursor, e);
-	}
-	if (rc == 1)
-		fprintf(stderr, "dribble query: there is more\n");
-	free(escaped);
-	buffer_release(&path);
+	uint64_t lines;
+	int rc;
+	if (rrtype)
+		headers[n++] = header_line(&type, "dribble-filter-rrtype", rrtype);
+	do {
+		headers[0] = count_line(&count, limit);
+		rc = client_get(client, path, headers, &lines, &cursor, e);
+		if (rc == 1 && !lines)
+			rc = err_set(e, ERR_IO, "%s says that there is more, but does not give it", client->url);
+		limit -= lines < limit ? lines : limit;
+		if (rc == 1) {
+			buffer_put_byte(&cursor, 0);
+			headers[n] = header_line(&at, "dribble-paginate-cursor", (const char *)cursor.p);
+		}
+	} while (rc == 1 && limit);
 	buffer_release(&type);
 	buffer_release(&count);
 	buffer_release(&at);
 	buffer_release(&cursor);
+	return rc;
+}
+
+static int query_server(const char *value, const struct query_options *o, const char *style,
+                        struct err *e)
+{
+	const struct client_options client = {o->server, o->user, o->token};
+	struct buffer path = BUFFER_INIT;
+	char *escaped = client_escape(value);
+	buffer_putf(&path, *style ? "/%s/pdns/query/%s" : "%s/pdns/query/%s", style, escaped);
+	buffer_put_byte(&path, 0);
+	int rc = query_pages(&client, (const char *)path.p, o->rrtype, limit_of(o), e);
+	if (rc == 1)
+		fprintf(stderr, "dribble query: there is more\n");
+	free(escaped);
+	buffer_release(&path);
 	return rc < 0 ? rc : 0;
 }
 

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* dribble user: who may ask and feed. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "access/accounts.h"
 #include "base/limits.h"
+#include "base/mem.h"
 #include "cli/command.h"
 #include "cli/password.h"
 #include "config/config.h"
@@ -23,6 +27,7 @@ struct user_run {
 	bool password_stdin;
 	bool help;
 	char *path; /* owned */
+	bool in_store; /* the file is in the store's folder */
 };
 
 struct user_command {
@@ -91,6 +96,29 @@ static int check_exists(const struct user_run *run, bool wanted, struct err *e)
 	return 0;
 }
 
+/* The first account may come before the store: its folder is made as the store makes it. */
+static int make_folder(const struct user_run *run, struct err *e)
+{
+	if (!run->in_store)
+		return 0;
+	char *folder = xstrdup(run->path);
+	*strrchr(folder, '/') = '\0';
+	int rc = 0;
+	if (mkdir(*folder ? folder : "/", 0750) == 0) {
+		char *parent = xmalloc(strlen(folder) + sizeof("/.."));
+		int fd = open(strcat(strcpy(parent, folder), "/.."), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 || fsync(fd) != 0)
+			rc = err_sys(e, errno, "%s", parent);
+		if (fd >= 0)
+			close(fd);
+		free(parent);
+	} else if (errno != EEXIST) {
+		rc = err_sys(e, errno, "%s: cannot make the store's directory", folder);
+	}
+	free(folder);
+	return rc;
+}
+
 static int run_add(struct user_run *run)
 {
 	struct err e = {""};
@@ -106,6 +134,8 @@ static int run_add(struct user_run *run)
 		return wrong_usage("--token and --password-stdin exclude each other", "add ");
 	/* Better before a password was typed in than after. */
 	int rc = check_exists(run, false, &e);
+	if (rc == 0)
+		rc = make_folder(run, &e);
 	if (rc == 0)
 		rc = run->token ? secret_init(&e) : ask_hash(run, hash, &e);
 	if (rc == 0)
@@ -326,6 +356,7 @@ static int run_command(const struct user_command *command, int argc, char **argv
 		code = failed(&e);
 	} else {
 		run.name = command->takes_name ? argv[first] : NULL;
+		run.in_store = !*config.accounts;
 		code = command->run(&run);
 	}
 	/* A token that was not written is lost: that must not look like success. */

@@ -9,6 +9,9 @@
 #include "base/mem.h"
 #include "config/config_priv.h"
 
+#define ROCKSDB "rocksdb:"
+#define MEMORY "memory:"
+
 struct suffix {
 	const char *text;
 	uint64_t factor;
@@ -101,14 +104,25 @@ bool config_address_is_loopback(const struct config_address *address)
 	return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
 }
 
+/* A path, or a kind of store and a colon: letters, as a path with a colon has a slash before it. */
+static int check_store(const char *value, struct err *e)
+{
+	size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyz");
+	if (!*value)
+		return err_set(e, ERR_SYNTAX, "must not be empty");
+	if (n > 1 && value[n] == ':' && strncmp(value, ROCKSDB, n + 1) != 0 && strncmp(value, MEMORY, n + 1) != 0)
+		return err_set(e, ERR_SYNTAX, "no such kind of store: PATH, rocksdb:PATH and memory: are");
+	return 0;
+}
+
 /* Text that a configuration file can hold: no control characters, and for a URI no blanks either.
  */
 static int check_text(const struct option_row *row, const char *value, struct err *e)
 {
 	if (row->type == OPTION_URI && !*value)
 		return err_set(e, ERR_SYNTAX, "must not be empty");
-	if (row == option_rows && !*value) /* the store */
-		return err_set(e, ERR_SYNTAX, "must not be empty");
+	if (row == option_rows && check_store(value, e) < 0) /* the store */
+		return ERR_SYNTAX;
 	for (const char *c = value; *c; c++) {
 		uint8_t byte = (uint8_t)*c;
 		if (byte < 0x20 || byte == 0x7f)
@@ -295,9 +309,9 @@ int config_accounts_path(const struct config *config, char **ret_path, struct er
 		*ret_path = xstrdup(config->accounts);
 		return 0;
 	}
-	if (strncmp(path, "rocksdb:", 8) == 0)
-		path += 8;
-	else if (strncmp(path, "memory:", 7) == 0 || strncmp(path, "clickhouse:", 11) == 0)
+	if (strncmp(path, ROCKSDB, strlen(ROCKSDB)) == 0)
+		path += strlen(ROCKSDB);
+	else if (strncmp(path, MEMORY, strlen(MEMORY)) == 0)
 		path = "";
 	if (!*path)
 		return err_set(e, ERR_USAGE,

@@ -131,8 +131,9 @@ struct config_own_option {
 int config_parse_argv(struct config *config, unsigned scope, const struct config_own_option *own,
 		      int argc, char **argv, struct err *e);
 
-/* One paragraph for every option in scope, for the end of a --help. */
-void config_print_help(FILE *out, unsigned scope);
+/* A line for every option in scope, for the end of a --help; those that a command has an own option for are its own to explain.
+ * own as for config_parse_argv. */
+void config_print_help(FILE *out, unsigned scope, const struct config_own_option *own);
 /* Every option as a configuration file, with where its value is from: config_load_file gives the
  * same. */
 void config_print(const struct config *config, FILE *out);

@@ -17,9 +17,9 @@ struct argv_walk {
 	int i; /* the argument being looked at */
 };
 
-static const struct config_own_option *find_own(const struct argv_walk *walk, struct bytes name)
+const struct config_own_option *own_option_find(const struct config_own_option *own, struct bytes name)
 {
-	for (const struct config_own_option *own = walk->own; own && own->name; own++) {
+	for (; own && own->name; own++) {
 		if (option_name_is(own->name, name))
 			return own;
 	}
@@ -56,7 +56,7 @@ static int take_option(struct argv_walk *walk, struct err *e)
 	const char *text = walk->argv[walk->i] + 2;
 	const char *equals = strchr(text, '=');
 	struct bytes name = bytes_of(text, equals ? (size_t)(equals - text) : strlen(text));
-	const struct config_own_option *own = find_own(walk, name);
+	const struct config_own_option *own = own_option_find(walk->own, name);
 	const struct option_row *row = own ? NULL : option_find(name, walk->scope);
 	if (own && own->ret_flag) {
 		if (equals)
@@ -83,7 +83,7 @@ static int take_option(struct argv_walk *walk, struct err *e)
 static int take_short(struct argv_walk *walk, struct err *e)
 {
 	const char *text = walk->argv[walk->i];
-	const struct config_own_option *help = find_own(walk, bytes_str("help"));
+	const struct config_own_option *help = own_option_find(walk->own, bytes_str("help"));
 	if (strcmp(text, "-h") == 0 && help && help->ret_flag) {
 		*help->ret_flag = true;
 		return 0;

@@ -9,11 +9,11 @@
 
 #define HELP_COLUMN 32
 
-void config_print_help(FILE *out, unsigned scope)
+void config_print_help(FILE *out, unsigned scope, const struct config_own_option *own)
 {
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option_row *row = &option_rows[i];
-		if (!(row->scope & scope))
+		if (!(row->scope & scope) || own_option_find(own, bytes_str(row->name)))
 			continue;
 		int n = fprintf(out, "  --%s %s", row->name, row->argument);
 		fprintf(out, "%*s%s", n < HELP_COLUMN ? HELP_COLUMN - n : 1, "", row->help);

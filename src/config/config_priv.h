@@ -37,6 +37,8 @@ extern const size_t option_count;
 /* NULL when there is none. - and _ are the same. */
 const struct option_row *option_find(struct bytes name, unsigned scope);
 bool option_name_is(const char *name, struct bytes other);
+/* The same in a command's own options; own may be NULL. */
+const struct config_own_option *own_option_find(const struct config_own_option *own, struct bytes name);
 /* How many letters have to be changed, added, taken away or swapped; at most a small number is
  * exact. */
 size_t option_distance(const char *name, struct bytes other);

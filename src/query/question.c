@@ -21,6 +21,8 @@ static const uint16_t text_types[] = {
 	260 /* AMTRELAY */,
 };
 
+enum { TYPE_UNKNOWN = 65280 }; /* of private use: stands for all whose data is printed as octets */
+
 static int by_rank(const void *a, const void *b)
 {
 	struct buffer x = BUFFER_INIT, y = BUFFER_INIT;
@@ -199,14 +201,14 @@ static bool is_ascii(struct bytes v)
 	return true;
 }
 
-/* Quoted strings in another spelling than dribble prints: the subject of what it prints. False when they are
- * spelled as printed, or no strings. */
-static bool canonical_strings(struct bytes value, struct rdata_parser *parser, struct buffer *subject)
+/* Data of a type that is spelled in another way than dribble prints it: the subject of what it prints. False when it is
+ * spelled as printed, or is no such data. */
+static bool canonical_text(uint16_t type, struct bytes value, struct rdata_parser *parser, struct buffer *subject)
 {
 	struct buffer wire = BUFFER_INIT, text = BUFFER_INIT;
 	bool other = false;
-	if (rdata_from_text(parser, RRTYPE_TXT, value, &wire) == 0) {
-		rdata_to_text(RRTYPE_TXT, RDATA_WIRE, buffer_bytes(&wire), &text);
+	if (rdata_from_text(parser, type, value, &wire) == 0) {
+		rdata_to_text(type, RDATA_WIRE, buffer_bytes(&wire), &text);
 		other = !bytes_eq(value, buffer_bytes(&text));
 		if (other)
 			key_put_text(subject, buffer_bytes(&text));
@@ -247,11 +249,13 @@ static void add_value(struct question *q, struct bytes value, const struct filte
 	}
 	struct rdata_parser *own = NULL;
 	bool text = memchr(value.p, ' ', value.n) != NULL, quoted = value.p[0] == '"';
-	if ((text || quoted) && !parser)
+	bool unknown = bytes_has_prefix(value, bytes_str("\\#")); /* RFC 3597 */
+	if ((text || quoted || unknown) && !parser)
 		parser = own = rdata_parser_new();
 	if (text)
 		add_text(q, value, f, parser);
-	if (quoted && canonical_strings(value, parser, &subject))
+	if ((quoted && canonical_text(RRTYPE_TXT, value, parser, &subject)) ||
+	    (unknown && canonical_text(TYPE_UNKNOWN, value, parser, &subject)))
 		add_subject(q, &subject, f);
 	rdata_parser_free(own);
 	buffer_clear(&subject);

@@ -62,7 +62,9 @@ def main_help():
 
 @check("wrong usage is exit 2 with a line on stderr: dribble {0}", rows=[
     "", "frobnicate", "serve --no-such-option", "import --store", "import --no-such x", "query --store x", "query --style nosuch --store memory: x.test",
-    "user", "user add", "export --no-such", "stats --no-such", "check --no-such", "serve extra-argument", "--no-such"])
+    "user", "user add", "export --no-such", "stats --no-such", "check --no-such", "serve extra-argument", "--no-such",
+    "import --server http://127.0.0.1:1 --rejects r x", "query --cache 0 x.test", "serve --store clickhouse:http://127.0.0.1:1/d",
+    "user add a --token --store clickhouse:http://127.0.0.1:1/d"])
 def usage(words):
     ran = cli(*words.split(), code=2, timeout=15)
     ok(ran.err.strip() and not ran.out, ran)
@@ -320,6 +322,91 @@ def query_server_all():
     ran = cli("query", "--server", server.url(), "hub.many.test")
     ok(len(ran.out.splitlines()) == 40 or re.search(rb"cut|maxset|more", ran.err), "a silent cut", ran)
     server.stop()
+
+
+@check("query --server --limit {0} from pages of 10: {1} records, and a word when there are more", rows=[(1, 1), (9, 9), (10, 10), (11, 11), (25, 25), (29, 29),
+                                                                                                   (30, 29), (100000, 29), ("9" * 30, 29)])
+def query_server_limit(limit, want):
+    server = Server(seed_store(), "--page-max", 10)
+    try:
+        every = server.ask("cdn1.wixdns.net").body.splitlines()
+        eq(len(every), 29)
+        ran = cli("query", "--server", server.url(), "--limit", limit, "cdn1.wixdns.net")
+        eq(ran.out.splitlines(), every[:want])
+        eq(b"more" in ran.err, want < 29, ran)
+        ran = cli("query", "--server", server.url(), "--limit", limit, "--rrtype", "CNAME", "cdn1.wixdns.net", "185.194.93.14")
+        eq(len(ran.out.splitlines()), min(want, 29), "a filter on each page, and a limit for each value")
+    finally:
+        server.stop()
+
+
+@check("import --server --rejects FILE is refused: no file is made, nothing is sent")
+def rejects_of_server():
+    file = os.path.join(tempdir(), "rejects")
+    ran = cli("import", "--server", seed_server().url(), "--rejects", file, temp("x.ndjson", ndjson(RECORDS)), code=2)
+    ok(b"--rejects" in ran.err and b"--server" in ran.err, ran)
+    ok(not os.path.exists(file), "a file was made")
+    eq(seed_server().ask("c1.cli.test").body, b"")
+
+
+@check("{0}: the sentence says what is possible: {2}", rows=[
+    ("serve", "--store clickhouse:http://127.0.0.1:1/d", "rocksdb:"), ("user list", "--store clickhouse:http://127.0.0.1:1/d", "memory:"),
+    ("import", "--store nosuch:x", "rocksdb:"), ("serve", "--cache 1023K", "1M"), ("serve", "--cache 0 --print-config", "1M")])
+def possible(command, words, said):
+    ran = cli(*command.split(), *words.split(), code=2)
+    ok(said.encode() in ran.err, ran)
+
+
+@check("a path with a colon behind a slash is a store")
+def colon():
+    folder = tempdir()
+    store = os.path.join(folder, "a:b")
+    eq(total(store_of(SEED, into=store))[0], 42)
+    p = subprocess.run([DRIBBLE, "export", "--store", "./a:b"], cwd=folder, capture_output=True, timeout=30 * SLOW)
+    eq((p.returncode, len(p.stdout.splitlines())), (0, 42), p.stderr)
+
+
+@check("dribble {0} --help names no option twice", rows=COMMANDS)
+def options_once(command):
+    names = [n.replace("_", "-") for n in re.findall(r"^  --(\S+)", cli(command, "--help").out.decode(), re.M)]
+    eq(sorted(names), sorted(set(names)))
+
+
+@check("user add before there is a store: the folder is made, and becomes the store; serve asks for the account")
+def user_first():
+    store = new_store()
+    token = cli("user", "add", "anna", "--token", "--store", store).out.decode().strip()
+    eq((sorted(n for n in os.listdir(store) if n == "accounts"), os.stat(store).st_mode & 0o777), (["accounts"], 0o750))
+    cli("import", "--store", store, SEED)
+    server = Server(store)
+    eq(server.get("/pdns/query/circl.lu").status, 401)
+    eq(len(server.ask("circl.lu", headers=[("authorization", "Bearer " + token)]).lines), 8)
+    server.stop()
+
+
+@check("user add: {0}: exit 1, its name, and nothing is made", rows=["no parent of the store", "--accounts FILE in no folder", "a file instead of the store"])
+def user_nowhere(kind):
+    folder = tempdir()
+    away = os.path.join(folder, "away")
+    where = {"no parent of the store": ["--store", os.path.join(away, "db")], "--accounts FILE in no folder": ["--accounts", os.path.join(away, "f"), "--store", "x"],
+             "a file instead of the store": ["--store", write(away, b"")]}[kind]
+    ran = cli("user", "add", "anna", "--token", *where, code=1)
+    ok(away.encode() in ran.err and not ran.out, ran)
+    ok(not os.path.isdir(away), "a folder was made")
+
+
+@check("data of an unknown type is found in any spelling: {0}", rows=["\\# 4 0A00000F", "\\# 4 0a00000f", "\\# 4 0a 00 00 0F", "\\#  4  0a00000f"])
+def unknown_data(spelled):
+    ran = cli("query", "--store", unknown_store(), "--style", "cof", spelled)
+    eq([json.loads(l)["rrname"] for l in ran.out.splitlines()], ["a.unknown.test"], ran)
+    eq(cli("query", "--store", unknown_store(), "--rrtype", "TYPE65281", spelled).out, b"")
+    eq(len(cli("query", "--store", unknown_store(), "--rrtype", "TYPE65280", spelled).out.splitlines()), 1)
+
+
+@once
+def unknown_store():
+    return store_of(temp("u.ndjson", ndjson([cof("a.unknown.test", "TYPE65280", "\\# 4 0a00000f"), cof("b.unknown.test", "TYPE65280", "\\# 4 0a00000e"),
+                                             cof("c.unknown.test", "TYPE65281", "\\# 3 0a0000")])))
 
 
 @check("query --server: an error of the server is exit 1 with its line")

@@ -64,7 +64,7 @@ static void test_file(void **state)
 			   "maxset = 5\n"
 			   "import_body_max = 4k\n"
 			   "connection_timeout = 1500ms\n"
-			   "cache = 0\n"
+			   "cache = 1M\n"
 			   "tls_key =\n"
 			   "log_level = debug";
 	assert_int_equal(config_parse(config, "f", bytes_str(text), &e), 0);
@@ -79,7 +79,7 @@ static void test_file(void **state)
 	assert_int_equal(config->maxset, 5);
 	assert_int_equal(config->import_body_max, 4096);
 	assert_int_equal(config->connection_timeout_ms, 1500);
-	assert_int_equal(config->cache, 0);
+	assert_int_equal(config->cache, 1 << 20);
 	assert_int_equal(config->log_level, CONFIG_LOG_DEBUG);
 }
 
@@ -103,7 +103,10 @@ static void test_file_errors(void **state)
 		 "f:1: maxset: \"99999999999999999999\": not a number"},
 		{"cache = 99999999999999999T\n",
 		 "f:1: cache: \"99999999999999999T\": not a size, as in 512M or 4G"},
-		{"cache = 2048T\n", "f:1: cache: \"2048T\": not in the range of 0 to 1T"},
+		{"cache = 2048T\n", "f:1: cache: \"2048T\": not in the range of 1M to 1T"},
+		{"cache = 0\n", "f:1: cache: \"0\": not in the range of 1M to 1T"},
+		{"store = clickhouse:http://h/d\n",
+		 "f:1: store: \"clickhouse:http://h/d\": no such kind of store: PATH, rocksdb:PATH and memory: are"},
 		{"memory = 1K\n", "f:1: memory: \"1K\": not in the range of 1M to 1T"},
 		{"connection_timeout = 1d\n",
 		 "f:1: connection_timeout: \"1d\": not a time, as in 60s or 500ms"},
@@ -250,7 +253,6 @@ static void test_accounts_path(void **state)
 		{"/srv/x", "/srv/x/accounts"},
 		{"rocksdb:/srv/x", "/srv/x/accounts"},
 		{"memory:", NULL},
-		{"clickhouse:http://h:8123/d", NULL},
 		{"rocksdb:", NULL},
 		{"x", "x/accounts"},
 	};
@@ -347,10 +349,12 @@ static void test_print(void **state)
 
 static void test_help_and_manual(void **state)
 {
+	const char *value;
+	const struct config_own_option own[] = {{"style", &value, NULL}, {"origin", &value, NULL}, {NULL, NULL, NULL}};
 	char *text;
 	size_t n;
 	FILE *f = open_memstream(&text, &n);
-	config_print_help(f, CONFIG_FOR_STORE | CONFIG_FOR_ACCOUNTS);
+	config_print_help(f, CONFIG_FOR_STORE | CONFIG_FOR_ACCOUNTS | CONFIG_FOR_ANSWERS, own);
 	fclose(f);
 	assert_string_equal(
 		text,
