@@ -22,7 +22,7 @@ import layout  # noqa: E402
 
 DOCS = os.path.join(ROOT, "docs")
 BUILT_CONF = os.path.join(os.path.dirname(DRIBBLE), "docs", "dribble.conf.5")
-MARKDOWN = ["README.md", "ARCHITECTURE.md", "HACKING.md"]
+MARKDOWN = ["README.md", "ARCHITECTURE.md", "HACKING.md", "bench/README.md"]
 PAGES = sorted(os.path.basename(p) for p in glob.glob(os.path.join(DOCS, "*.[157]"))) + ["dribble.conf.5"]
 
 
@@ -430,13 +430,14 @@ def links(name):
     text = read(name)
     targets = [t.split("#")[0] for t in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in t]
     for token in re.findall(r"`([A-Za-z_.][\w./*-]*)`", text):
-        looks = re.match(r"(src|docs|tests|fuzz|packaging|sample|base|model|ingest|store|feed|answer|query|access|config|http|cli)/", token) \
+        looks = re.match(r"(src|docs|tests|fuzz|bench|packaging|sample|base|model|ingest|store|feed|answer|query|access|config|http|cli)/", token) \
             or re.fullmatch(r"[A-Z]+\.md|\.clang-format|LICENSE", token)
         if looks and not re.search(r"NAME|FOLDER", token):
             targets.append(token)
     ok(targets or name == "HACKING.md", "no links were found")
     for target in targets:
-        found = glob.glob(os.path.join(ROOT, target)) or glob.glob(os.path.join(ROOT, "src", target))
+        found = [g for at in (ROOT, os.path.join(ROOT, "src"), os.path.dirname(os.path.join(ROOT, name)))
+                 for g in glob.glob(os.path.join(at, target))]
         ok(found, f"{name}: {target} is not there")
 
 
