@@ -257,7 +257,7 @@ static int count_fresh(struct job *j, struct sum *s, struct err *e)
 	int rc = count_new(j, &m, &s->fresh_rows, e);
 	merger_release(&m);
 	free(sources);
-	s->fresh_known = rc == 0;
+	s->fresh_known = rc == 0 && j->v->settled; /* else others of this generation may see less */
 	s->fresh_generation = j->v->generation;
 	return rc;
 }
@@ -278,6 +278,7 @@ int counting_count(struct counting *c, const struct counting_view *v, struct byt
 		return 0;
 	}
 	begin(&j, v, prefix, budget);
+	s.fresh_known = false; /* it was beside other tables */
 	int rc = add_tables(&j, &s, e);
 	if (rc == 0 && fresh)
 		rc = count_fresh(&j, &s, e);
