@@ -68,8 +68,8 @@ static int reject(void *ctx, uint64_t place, struct bytes input, const char *rea
 /* seed 0: one run. Each run is alone on the heap and gone when the next one comes. */
 static void read_all(struct bytes text, uint32_t seed, struct buffer *log)
 {
-	struct sink sink = {observe, reject, log};
-	struct reader *r = cof_format.open();
+	struct sink sink = {.observe = observe, .reject = reject, .ctx = log};
+	struct reader *r = cof_format.open(NULL, NULL);
 	uint64_t bytes, lines;
 	uint32_t random = seed;
 	for (size_t at = 0, n; at < text.n; at += n) {

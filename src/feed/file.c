@@ -200,10 +200,11 @@ static int import(const struct file_options *opt, struct source *s, struct note 
 		.before_commit = opt->before_commit,
 		.ctx = opt->ctx,
 	};
+	io.reader = opt->reader;
 	if (opt->begin)
 		opt->begin(opt->ctx, ret);
-	struct intake *intake = intake_open(&io);
-	rc = pump(opt, s, intake, ret, e);
+	struct intake *intake = intake_open(&io, e);
+	rc = intake ? pump(opt, s, intake, ret, e) : ERR_USAGE;
 	intake_close(intake);
 	buffer_release(&key);
 	return rc;

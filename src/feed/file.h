@@ -13,6 +13,7 @@
 struct file_options {
 	struct store *store;
 	const struct reader_format *format; /* NULL: by its content */
+	const struct reader_options *reader; /* may be NULL */
 	size_t memory;
 	bool again; /* count it anew, whatever the journal says */
 	void (*reject)(void *ctx, uint64_t line, struct bytes input, const char *reason);

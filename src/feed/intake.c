@@ -14,6 +14,7 @@ struct intake {
 	struct note note;      /* as of the last commit, or resume */
 	struct note expected;  /* resume, until its digest was compared */
 	bool checking;         /* it was not yet */
+	bool again;            /* octets that are in already go through the reader */
 	struct reader *reader;
 	struct fold *fold;
 	struct writer *writer; /* with overlap */
@@ -57,12 +58,16 @@ static int reject_again(void *ctx, uint64_t line, struct bytes input, const char
 	return 0;
 }
 
-struct intake *intake_open(const struct intake_options *opt)
+struct intake *intake_open(const struct intake_options *opt, struct err *e)
 {
+	struct reader *reader = opt->format->open(opt->reader, e);
+	if (!reader)
+		return NULL;
 	struct intake *in = xcalloc(1, sizeof(*in));
 	in->opt = *opt;
 	buffer_put_bytes(&in->note_key, opt->note_key);
-	in->reader = opt->format->open();
+	in->reader = reader;
+	in->again = opt->replay || opt->format->replays;
 	if (opt->overlap && !opt->whole)
 		in->writer = writer_new(opt->store, opt->note_key, opt->memory / 2);
 	in->fold = fold_new(in->writer ? opt->memory / 2 : opt->memory);
@@ -70,13 +75,13 @@ struct intake *intake_open(const struct intake_options *opt)
 	if (!in->digest)
 		abort();
 	XXH3_128bits_reset(in->digest);
-	in->sink = (struct sink){observe, reject, in};
+	in->sink = (struct sink){.observe = observe, .reject = reject, .ctx = in};
 	if (opt->resume) {
 		in->note = *opt->resume;
 		in->expected = *opt->resume;
 		in->checking = opt->resume->extent > 0;
 		in->skip_until = opt->resume->position;
-		if (in->skip_until && !opt->replay)
+		if (in->skip_until && !in->again)
 			opt->format->resume(in->reader, opt->resume->position, opt->resume->lines);
 	}
 	return in;
@@ -107,8 +112,8 @@ static struct hash128 digest_now(const struct intake *in)
 /* Octets that lie before skip_until: for the digest alone, or for the rejects in them too. */
 static int feed_again(struct intake *in, struct bytes run)
 {
-	const struct sink again = {observe_again, reject_again, in};
-	return in->opt.replay ? in->opt.format->feed(in->reader, run, &again) : 0;
+	const struct sink again = {.observe = observe_again, .reject = reject_again, .ctx = in};
+	return in->again ? in->opt.format->feed(in->reader, run, &again) : 0;
 }
 
 /* One piece that lies wholly before or wholly behind both skip_until and the end of the digest that is to be compared. */
@@ -225,7 +230,7 @@ int intake_flush(struct intake *in, struct err *e)
 
 int intake_finish(struct intake *in, struct err *e)
 {
-	const struct sink again = {observe_again, reject_again, in};
+	const struct sink again = {.observe = observe_again, .reject = reject_again, .ctx = in};
 	bool all_known = in->extent <= in->skip_until && in->note.done;
 	int rc = in->opt.format->finish(in->reader, all_known ? &again : &in->sink);
 	if (rc < 0)

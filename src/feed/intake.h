@@ -26,6 +26,7 @@ struct intake_options {
 	                                     * with whole. memory is then shared by two folds */
 	bool whole;                         /* all or nothing: what does not reach intake_finish leaves nothing */
 	bool replay;                        /* with resume: hand the rejects before the position to reject again */
+	const struct reader_options *reader; /* borrowed until intake_close; may be NULL */
 	/* A line was rejected; may be NULL. */
 	void (*reject)(void *ctx, uint64_t line, struct bytes input, const char *reason);
 	/* Called just before a run is committed: bytes of the rejects file, made durable. May be NULL. */
@@ -33,7 +34,8 @@ struct intake_options {
 	void *ctx;
 };
 
-struct intake *intake_open(const struct intake_options *opt);
+/* NULL, with a sentence, when the format does not take the reader's options. */
+struct intake *intake_open(const struct intake_options *opt, struct err *e);
 
 /* The next run. ERR_USAGE: the source is not the one that resume speaks of. */
 int intake_feed(struct intake *in, struct bytes run, struct err *e);

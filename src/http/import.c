@@ -205,7 +205,12 @@ static int import_begin(struct request *r)
 		.reject = reject,
 		.ctx = im,
 	};
-	im->intake = intake_open(&opt);
+	struct err e;
+	im->intake = intake_open(&opt, &e);
+	if (!im->intake) {
+		respond_error(r, MHD_HTTP_BAD_REQUEST, "%s", e.text);
+		return 1;
+	}
 	im->decompressor = decompress_open(kind);
 	return 0;
 }

@@ -465,8 +465,9 @@ static bool cof_recognises(struct bytes head)
 	return object && !other && memmem(head.p, head.n, "\"rrname\"", 8) != NULL;
 }
 
-static struct reader *cof_open(void)
+static struct reader *cof_open(const struct reader_options *opt, struct err *e)
 {
+	(void)opt, (void)e;
 	struct reader *r = xcalloc(1, sizeof(*r));
 	r->parser = rdata_parser_new();
 	return r;

@@ -17,3 +17,15 @@ const struct reader_format *reader_format_named(const char *name)
 	}
 	return NULL;
 }
+
+const char *left_out_name(enum left_out why)
+{
+	static const char *const names[LEFT_OUT_REASONS] = {
+		[LEFT_OUT_QUESTION] = "question",     [LEFT_OUT_RCODE] = "rcode",
+		[LEFT_OUT_TRUNCATED] = "truncated",   [LEFT_OUT_META] = "meta",
+		[LEFT_OUT_CLASS] = "class",           [LEFT_OUT_BAILIWICK] = "bailiwick",
+		[LEFT_OUT_UNMATCHED] = "unmatched",   [LEFT_OUT_OTHER] = "other",
+		[LEFT_OUT_UNCERTAIN] = "uncertain",   [LEFT_OUT_EXCLUDED] = "excluded",
+	};
+	return names[why];
+}

@@ -17,7 +17,7 @@ static inline void kit_feed(struct store *s, const char *lines)
 {
 	struct err e = {""};
 	const struct intake_options opt = {.store = s, .format = &cof_format, .memory = 1 << 20};
-	struct intake *in = intake_open(&opt);
+	struct intake *in = intake_open(&opt, NULL);
 	struct note counts;
 	if (intake_feed(in, bytes_str(lines), &e) != 0 || intake_finish(in, &e) != 0)
 		fail_msg("%s", e.text);

@@ -23,7 +23,7 @@ static struct intake *open_at(struct store *s, const struct note *resume, bool o
 	                                   .resume = resume,
 	                                   .overlap = overlap,
 	                                   .whole = whole};
-	return intake_open(&opt);
+	return intake_open(&opt, NULL);
 }
 
 static char *of_one_go(struct bytes source, struct note *ret)

@@ -86,7 +86,7 @@ static void log_release(struct log *l)
 /* Feeds text in runs of step octets, each alone on the heap. Returns the reader's answer. */
 static int feed(struct reader *r, struct bytes text, size_t step, struct log *l)
 {
-	struct sink sink = {log_observe, log_reject, l};
+	struct sink sink = {.observe = log_observe, .reject = log_reject, .ctx = l};
 	int rc = 0;
 	for (size_t at = 0; at < text.n && rc == 0; at += step) {
 		size_t n = text.n - at < step ? text.n - at : step;
@@ -100,7 +100,7 @@ static int feed(struct reader *r, struct bytes text, size_t step, struct log *l)
 
 static void read_text(struct bytes text, size_t step, struct log *l)
 {
-	struct reader *r = cof_format.open();
+	struct reader *r = cof_format.open(NULL, NULL);
 	uint64_t bytes, lines, lf = 0;
 	assert_int_equal(feed(r, text, step, l), 0);
 	cof_format.position(r, &bytes, &lines);
@@ -443,15 +443,15 @@ static void test_resume(void **state)
 					"\n5: bad JSON at octet 1: not an object\n" SEEN "\n";
 	for (size_t cut = 0; cut <= sizeof(text) - 1; cut++) {
 		struct log l = {.text = BUFFER_INIT};
-		struct sink sink = {log_observe, log_reject, &l};
+		struct sink sink = {.observe = log_observe, .reject = log_reject, .ctx = &l};
 		uint64_t bytes, lines;
-		struct reader *r = cof_format.open();
+		struct reader *r = cof_format.open(NULL, NULL);
 		assert_int_equal(cof_format.feed(r, bytes_of(text, cut), &sink), 0);
 		cof_format.position(r, &bytes, &lines);
 		assert_true(bytes <= cut);
 		assert_true(bytes == 0 || text[bytes - 1] == '\n');
 		cof_format.close(r);
-		r = cof_format.open();
+		r = cof_format.open(NULL, NULL);
 		cof_format.resume(r, bytes, lines);
 		assert_int_equal(feed(r, bytes_of(text + bytes, sizeof(text) - 1 - bytes), 5, &l),
 				 0);
@@ -471,7 +471,7 @@ static void test_stop(void **state)
 	static const char text[] = "{" A "," T "}\nbad\n{" A "," T "}\n{" A "," T "}";
 	for (unsigned stop = 1; stop <= 4; stop++) {
 		struct log l = {.text = BUFFER_INIT, .stop_at = stop};
-		struct reader *r = cof_format.open();
+		struct reader *r = cof_format.open(NULL, NULL);
 		uint64_t bytes, lines;
 		assert_int_equal(feed(r, bytes_str(text), 1 << 20, &l), 7);
 		assert_int_equal(l.observed + l.rejected, stop);
