@@ -22,5 +22,6 @@ int query_main(int argc, char **argv);
 int export_main(int argc, char **argv);
 int user_main(int argc, char **argv);
 int check_main(int argc, char **argv);
+int compact_main(int argc, char **argv);
 int stats_main(int argc, char **argv);
 int bench_main(int argc, char **argv);

@@ -16,6 +16,7 @@ static const struct command commands[] = {
 	{"export", "write records as COF NDJSON", export_main},
 	{"user", "manage accounts", user_main},
 	{"check", "verify a store", check_main},
+	{"compact", "merge a store down to its smallest form", compact_main},
 	{"stats", "show what a store holds", stats_main},
 	{"bench", "measure speed and size on this machine", bench_main},
 };

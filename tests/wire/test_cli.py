@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from dribble import *  # noqa: E402,F403
 
 
-COMMANDS = ["serve", "import", "query", "export", "user", "check", "stats"]
+COMMANDS = ["serve", "import", "query", "export", "user", "check", "compact", "stats"]
 RECORDS = [cof(f"c{i}.cli.test", "A", f"192.0.2.{i}", i + 1, 1000 + i, 2000 + i) for i in range(100)]
 
 
@@ -62,7 +62,7 @@ def main_help():
 
 @check("wrong usage is exit 2 with a line on stderr: dribble {0}", rows=[
     "", "frobnicate", "serve --no-such-option", "import --store", "import --no-such x", "query --store x", "query --style nosuch --store memory: x.test",
-    "user", "user add", "export --no-such", "stats --no-such", "check --no-such", "serve extra-argument", "--no-such",
+    "user", "user add", "export --no-such", "stats --no-such", "check --no-such", "compact --no-such", "compact what", "serve extra-argument", "--no-such",
     "import --server http://127.0.0.1:1 --rejects r x", "query --cache 0 x.test", "serve --store clickhouse:http://127.0.0.1:1/d",
     "user add a --token --store clickhouse:http://127.0.0.1:1/d"])
 def usage(words):
@@ -506,6 +506,30 @@ def empty():
 @check("check: exit 0 on a sound store")
 def sound():
     cli("check", "--store", seed_store())
+
+
+@check("compact: one table, the same records; again it finds nothing to do")
+def compact():
+    store = new_store()
+    # As one batch each is small, they are fresh rows, of which compaction makes a table.
+    for i in range(4):
+        cli("import", "--store", store, temp(f"part{i}.ndjson", ndjson(RECORDS[i * 20:i * 20 + 40])))
+    before = export(store)
+    for _ in range(2):
+        ran = cli("compact", "--store", store)
+        ok(re.fullmatch(rb"disk +\d+ bytes, \d+ before\n", ran.out), ran)
+        eq(len(os.listdir(os.path.join(store, "tables"))), 1)
+        eq(export(store), before)
+        cli("check", "--store", store)
+
+
+@check("compact of a store that is not there, or that a server holds: exit 1")
+def compact_not():
+    missing = new_store()
+    ran = cli("compact", "--store", missing, code=1)
+    ok(missing.encode() in ran.err and not os.path.exists(missing), ran)
+    ran = cli("compact", "--store", seed_server().store, code=1)
+    ok(ran.err.strip() and not ran.out, ran)
 
 
 @check("stats tells numbers")

@@ -571,7 +571,7 @@ class Place:
                 return None
             self.serve(shlex.split(self.here(command).rstrip("& "))[2:])
             return None
-        if re.search(rf"\bdribble (import|user)\b.*--store {self.STORE}\b", command):
+        if re.search(rf"\bdribble (import|user|compact)\b.*--store {self.STORE}\b", command):
             self.stop()  # a store has one writer, and accounts take up to a second to be known
         ran = self.bash(self.here(command))
         wanted = (0, 3) if "--rejects" in words else (0,)
