@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Work behind the scenes. */
+/* Work behind the scenes.
+ *
+ * DESIGN: one thread works. A merge of large tables takes long, and what comes in meanwhile must
+ * not wait for it: while it writes, the thread looks now and then for something smaller to do
+ * (fresh rows that become a table, a merge of smaller tables), does it first, and goes on. So few
+ * tables are alive at any time, whatever is under way, with no more threads than one. Merges nest,
+ * each of a lower size class than the one that it interrupts.
+ */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -11,11 +18,18 @@ enum {
 	FRESH_ROWS = 500000,           /* so many become a table, */
 	FRESH_OCTETS = 64 << 20,       /* or when they take so much memory */
 	FRESH_WAIT = 4,                /* with so many times as many, runs wait */
-	TABLES_MAX = 32,               /* with more, large runs wait until some are merged */
+	TABLES_MAX = 64,               /* with more, large runs wait until some are merged */
 	DICTIONARY_OCTETS = 256 << 10, /* measured: twice as much gains half a percent */
-	DICTIONARY_ROWS = 400000,      /* smaller tables have none: it would cost more than it gains */
+	DICTIONARY_ROWS = 400000, /* smaller tables have none: it would cost more than it gains */
 	SAMPLE_OCTETS = 8 * DICTIONARY_OCTETS,
 	LOOK_UP = 4096, /* rows between two looks at whether to stop */
+};
+
+/* Tables that are being merged, innermost first. */
+struct merge {
+	const struct table_set *set;
+	unsigned class; /* what may go before it is below that */
+	struct merge *outer;
 };
 
 struct keeper {
@@ -26,16 +40,23 @@ struct keeper {
 	pthread_cond_t changed;
 	bool woken;
 	atomic_bool stopping;
-	uint32_t settle_to;   /* areas before it are being settled, 0: none are; kept when that fails. By who works */
-	int rc; /* of the last work, and what it said */
+	struct merge *merging; /* by who works, as what follows */
+	bool no_more; /* something small failed: nothing more goes before the merge that is under
+			 way */
+	uint32_t settle_to; /* areas before it are being settled, 0: none are; kept when that fails.
+			       By who works */
+	int rc;             /* of the last work, and what it said */
 	struct err error;
 };
 
+static void work_between(struct keeper *k);
+
 /* --- making a table --- */
 
-/* Writes all rows of a merger to a new table. *ret stays NULL when there are none. */
-static int write_table(struct keeper *k, struct merger *m, int level, struct bytes dictionary, struct table **ret,
-                       struct err *e)
+/* Writes all rows of a merger to a new table, and lets smaller work go before when it is a merge of
+ * tables. *ret stays NULL when there are none. */
+static int write_table(struct keeper *k, struct merger *m, bool merge, int level,
+		       struct bytes dictionary, struct table **ret, struct err *e)
 {
 	static const struct bytes start;
 	struct bytes key, value;
@@ -47,8 +68,12 @@ static int write_table(struct keeper *k, struct merger *m, int level, struct byt
 		rc = merger_seek(m, start, &key, &value, e);
 	while (rc == 1) {
 		rc = table_writer_add(w, key, value, e);
-		if (rc == 0 && ++rows % LOOK_UP == 0 && atomic_load(&k->stopping))
-			rc = err_set(e, ERR_CANCELLED, "stopped");
+		if (rc == 0 && ++rows % LOOK_UP == 0) {
+			if (merge)
+				work_between(k);
+			if (atomic_load(&k->stopping))
+				rc = err_set(e, ERR_CANCELLED, "stopped");
+		}
 		if (rc == 0)
 			rc = merger_next(m, &key, &value, e);
 	}
@@ -67,7 +92,8 @@ static int write_table(struct keeper *k, struct merger *m, int level, struct byt
 static bool fresh_is_over(struct disk *d, unsigned times)
 {
 	struct fresh *f = disk_hold_fresh(d);
-	bool over = f->rows >= (uint64_t)times * FRESH_ROWS || f->octets >= (uint64_t)times * FRESH_OCTETS;
+	bool over = f->rows >= (uint64_t)times * FRESH_ROWS ||
+		    f->octets >= (uint64_t)times * FRESH_OCTETS;
 	fresh_release(f);
 	return over;
 }
@@ -90,16 +116,18 @@ static int areas_to_table(struct keeper *k, uint32_t to, struct table **ret, str
 		part_source_init(&sources[i], fresh->part[i]);
 		merger_add(&m, &sources[i].source);
 	}
-	int rc = write_table(k, &m, TABLE_LEVEL_FAST, bytes_of(NULL, 0), ret, e);
+	int rc = write_table(k, &m, false, TABLE_LEVEL_FAST, bytes_of(NULL, 0), ret, e);
 	merger_release(&m);
 	free(sources);
 	fresh_release(fresh);
 	return rc;
 }
 
-/* Writes that areas before one no longer count, and the table that has their rows instead. When that fails, the log may
- * have it all the same, and so the next open: the file must stay, which that open removes if it is not listed. */
-static int change_areas(struct disk *d, uint32_t from, uint32_t to, struct table *table, struct err *e)
+/* Writes that areas before one no longer count, and the table that has their rows instead. When
+ * that fails, the log may have it all the same, and so the next open: the file must stay, which
+ * that open removes if it is not listed. */
+static int change_areas(struct disk *d, uint32_t from, uint32_t to, struct table *table,
+			struct err *e)
 {
 	uint8_t key = SPACE_FIRST_AREA, first[AREA_PREFIX], lo[AREA_PREFIX], hi[AREA_PREFIX];
 	struct rocks_batch *b = rocks_batch_new();
@@ -124,7 +152,9 @@ static int change_areas(struct disk *d, uint32_t from, uint32_t to, struct table
 	disk_area_prefix(to, hi);
 	b = rocks_batch_new();
 	rocks_batch_delete_range(b, bytes_of(lo, sizeof(lo)), bytes_of(hi, sizeof(hi)));
-	rocks_write(d->rocks, b, NULL); /* nobody sees what is deleted: a failure costs room until the next open */
+	rocks_write(
+		d->rocks, b,
+		NULL); /* nobody sees what is deleted: a failure costs room until the next open */
 	rocks_batch_free(b);
 	return 0;
 }
@@ -151,14 +181,16 @@ static int settle_fresh(struct keeper *k, struct err *e)
 
 /* --- merging --- */
 
-static int make_dictionary(struct table *const *tables, size_t n, uint64_t rows, struct buffer *ret, struct err *e)
+static int make_dictionary(const struct table_set *set, uint64_t rows, struct buffer *ret,
+			   struct err *e)
 {
 	struct samples samples = {0};
 	int rc = 0;
 	buffer_clear(ret);
-	for (size_t i = 0; i < n && rc == 0 && rows >= DICTIONARY_ROWS; i++) {
-		double share = (double)table_rows(tables[i]) / (double)rows;
-		rc = table_sample(tables[i], (size_t)(SAMPLE_OCTETS * share), &samples, e);
+	for (size_t i = 0; i < set->n && rc == 0 && rows >= DICTIONARY_ROWS; i++) {
+		struct table *t = live_table(set->live[i]);
+		double share = (double)table_rows(t) / (double)rows;
+		rc = table_sample(t, (size_t)(SAMPLE_OCTETS * share), &samples, e);
 	}
 	if (rc == 0 && samples.octets[0].n)
 		dictionary_train(&samples, DICTIONARY_OCTETS, ret);
@@ -166,14 +198,17 @@ static int make_dictionary(struct table *const *tables, size_t n, uint64_t rows,
 	return rc;
 }
 
-/* Writes that tables are replaced by one that has all their rows. When that fails its file must stay, as above. */
-static int change_tables(struct disk *d, struct table *const *old, size_t n, struct table *new, int level, struct err *e)
+/* Writes that tables are replaced by one that has all their rows. When that fails its file must
+ * stay, as above. */
+static int change_tables(struct disk *d, const struct table_set *old, struct table *new, int level,
+			 struct err *e)
 {
 	struct rocks_batch *b = rocks_batch_new();
+	size_t n = old->n;
 	uint64_t *gone = xcalloc(n, sizeof(*gone));
 	disk_put_table(b, new, level);
 	for (size_t i = 0; i < n; i++) {
-		gone[i] = table_number(old[i]);
+		gone[i] = table_number(live_table(old->live[i]));
 		disk_delete_table(b, gone[i]);
 	}
 	int rc = rocks_write(d->rocks, b, e);
@@ -188,57 +223,109 @@ static int change_tables(struct disk *d, struct table *const *old, size_t n, str
 	return rc;
 }
 
-static int merge_tables(struct keeper *k, struct table *const *tables, size_t n, int level, struct err *e)
+/* Merges all tables of a set into one. class: see struct merge. */
+static int merge_tables(struct keeper *k, const struct table_set *set, unsigned class, int level,
+			struct err *e)
 {
+	struct merge merge = {set, class, k->merging};
 	struct buffer dictionary = BUFFER_INIT;
 	struct merger m = {0};
 	struct table *merged = NULL;
 	uint64_t rows = 0;
-	for (size_t i = 0; i < n; i++)
-		rows += table_rows(tables[i]);
-	int rc = make_dictionary(tables, n, rows, &dictionary, e);
-	struct table_source *sources = xcalloc(n, sizeof(*sources));
-	for (size_t i = 0; i < n; i++) {
-		table_source_init(&sources[i], tables[i], true);
+	for (size_t i = 0; i < set->n; i++)
+		rows += table_rows(live_table(set->live[i]));
+	int rc = make_dictionary(set, rows, &dictionary, e);
+	struct table_source *sources = xcalloc(set->n, sizeof(*sources));
+	for (size_t i = 0; i < set->n; i++) {
+		table_source_init(&sources[i], live_table(set->live[i]), true);
 		merger_add(&m, &sources[i].source);
 	}
+	k->merging = &merge;
 	if (rc == 0)
-		rc = write_table(k, &m, level, buffer_bytes(&dictionary), &merged, e);
-	for (size_t i = 0; i < n; i++)
+		rc = write_table(k, &m, true, level, buffer_bytes(&dictionary), &merged, e);
+	k->merging = merge.outer;
+	for (size_t i = 0; i < set->n; i++)
 		table_cursor_end(&sources[i].cursor);
 	free(sources);
 	merger_release(&m);
 	buffer_release(&dictionary);
 	if (rc < 0 || !merged)
 		return rc;
-	rc = change_tables(k->disk, tables, n, merged, level, e);
+	rc = change_tables(k->disk, set, merged, level, e);
 	if (rc < 0)
 		table_close(merged);
 	return rc;
 }
 
+/* The numbers of all tables that are being merged. The caller frees them. */
+static uint64_t *busy_tables(const struct keeper *k, size_t *ret_n)
+{
+	uint64_t *busy = NULL;
+	size_t n = 0;
+	for (const struct merge *m = k->merging; m; m = m->outer) {
+		busy = xrealloc(busy, (n + m->set->n) * sizeof(*busy));
+		for (size_t i = 0; i < m->set->n; i++)
+			busy[n++] = table_number(live_table(m->set->live[i]));
+	}
+	*ret_n = n;
+	return busy;
+}
+
 /* --- the thread --- */
 
-/* Does one thing that is worth it. 1: done, 0: there is nothing, negative: an error. */
+/* Does one thing that is worth it, and smaller than what is under way. 1: done, 0: there is
+ * nothing, negative: an error. */
 static int work_once(struct keeper *k, struct err *e)
 {
 	struct disk *d = k->disk;
+	unsigned class, below = k->merging ? k->merging->class : TABLES_CLASSES;
+	size_t n_busy;
 	int rc = 0;
 	if (fresh_is_over(d, 1)) {
 		rc = settle_fresh(k, e);
 		return rc < 0 ? rc : 1;
 	}
-	struct table_set *set = tables_hold(d->tables);
-	size_t *chosen = xcalloc(set->n + 1, sizeof(*chosen)), n = tables_choose(set, chosen);
-	struct table **tables = xcalloc(n + 1, sizeof(struct table *));
-	for (size_t i = 0; i < n; i++)
-		tables[i] = live_table(set->live[chosen[i]]);
+	uint64_t *busy = busy_tables(k, &n_busy);
+	struct table_set *all = tables_hold(d->tables), *some = NULL;
+	size_t *chosen = xcalloc(all->n + 1, sizeof(*chosen)),
+	       n = tables_choose(all, busy, n_busy, below, chosen, &class);
 	if (n)
-		rc = merge_tables(k, tables, n, TABLE_LEVEL_FAST, e);
-	free(tables);
+		some = tables_hold_some(d->tables, all, chosen, n);
+	tables_release(d->tables, all);
 	free(chosen);
-	tables_release(d->tables, set);
+	free(busy);
+	if (some) {
+		rc = merge_tables(k, some, class, TABLE_LEVEL_FAST, e);
+		tables_release(d->tables, some);
+	}
 	return rc < 0 ? rc : n > 0;
+}
+
+/* Tells those who wait what became of a work. Under the lock. */
+static void report(struct keeper *k, int rc, const struct err *e)
+{
+	if (rc < 0 && rc != ERR_CANCELLED) {
+		log_warning("store", "merging failed and will be tried again: %s", e->text);
+		k->error = *e;
+	}
+	k->rc = rc < 0 ? rc : 0;
+	pthread_cond_broadcast(&k->changed);
+}
+
+/* While a merge is under way: what is smaller goes before. When that fails the merge goes on
+ * without. */
+static void work_between(struct keeper *k)
+{
+	struct err e;
+	while (!k->no_more && !atomic_load(&k->stopping)) {
+		int rc = work_once(k, &e);
+		if (rc == 0)
+			return;
+		k->no_more = rc < 0;
+		pthread_mutex_lock(&k->lock);
+		report(k, rc, &e);
+		pthread_mutex_unlock(&k->lock);
+	}
 }
 
 static void *work(void *arg)
@@ -254,16 +341,12 @@ static void *work(void *arg)
 		k->woken = false;
 		pthread_mutex_unlock(&k->lock);
 		pthread_mutex_lock(&k->working);
+		k->no_more = false;
 		int rc = work_once(k, &e);
 		pthread_mutex_unlock(&k->working);
 		pthread_mutex_lock(&k->lock);
 		k->woken = k->woken || rc == 1;
-		if (rc < 0 && rc != ERR_CANCELLED) {
-			log_warning("store", "merging failed and will be tried again: %s", e.text);
-			k->error = e;
-		}
-		k->rc = rc < 0 ? rc : 0;
-		pthread_cond_broadcast(&k->changed);
+		report(k, rc, &e);
 	}
 	pthread_mutex_unlock(&k->lock);
 	return NULL;
@@ -311,7 +394,8 @@ int keeper_wait(struct keeper *k, bool large, struct err *e)
 	struct disk *d = k->disk;
 	int rc = 0;
 	pthread_mutex_lock(&k->lock);
-	while (rc == 0 && (fresh_is_over(d, FRESH_WAIT) || (large && tables_count(d->tables) >= TABLES_MAX))) {
+	while (rc == 0 &&
+	       (fresh_is_over(d, FRESH_WAIT) || (large && tables_count(d->tables) >= TABLES_MAX))) {
 		k->woken = true;
 		k->rc = 0;
 		pthread_cond_broadcast(&k->changed);
@@ -339,14 +423,11 @@ int keeper_compact(struct keeper *k, struct err *e)
 {
 	struct disk *d = k->disk;
 	pthread_mutex_lock(&k->working);
+	k->no_more = false;
 	int rc = has_fresh(d) ? settle_fresh(k, e) : 0;
 	struct table_set *set = tables_hold(d->tables);
-	struct table **tables = xcalloc(set->n + 1, sizeof(struct table *));
-	for (size_t i = 0; i < set->n; i++)
-		tables[i] = live_table(set->live[i]);
-	if (rc == 0 && set->n && !(set->n == 1 && is_small(d, tables[0])))
-		rc = merge_tables(k, tables, set->n, TABLE_LEVEL_SMALL, e);
-	free(tables);
+	if (rc == 0 && set->n && !(set->n == 1 && is_small(d, live_table(set->live[0]))))
+		rc = merge_tables(k, set, TABLES_CLASSES, TABLE_LEVEL_SMALL, e);
 	tables_release(d->tables, set);
 	if (rc == 0)
 		rc = rocks_compact(d->rocks, e);

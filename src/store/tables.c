@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Sets of tables, counted references, and the choice of what to merge.
  *
- * DESIGN: tables are merged by size, MERGE_AT of about the same size into one that is so much larger. Each row is so
- * written once for each power of MERGE_AT in the number of tables; and as merging values never depends on order, any tables
- * may be merged with any.
+ * DESIGN: tables are merged by size, MERGE_AT of about the same size into one that is so much
+ * larger. Each row is so written once for each power of MERGE_AT in the number of tables; and as
+ * merging values never depends on order, any tables may be merged with any.
  */
 #include "store/tables.h"
 
@@ -143,7 +143,8 @@ static bool is_among(uint64_t number, const uint64_t *numbers, size_t n)
 	return false;
 }
 
-void tables_change(struct tables *t, struct table *const *add, size_t n_add, const uint64_t *gone, size_t n_gone)
+void tables_change(struct tables *t, struct table *const *add, size_t n_add, const uint64_t *gone,
+		   size_t n_gone)
 {
 	struct table_set *set = xcalloc(1, sizeof(*set));
 	set->holders = 1;
@@ -161,7 +162,8 @@ void tables_change(struct tables *t, struct table *const *add, size_t n_add, con
 	}
 	for (size_t i = 0; i < n_add; i++) {
 		struct live_table *l = xcalloc(1, sizeof(*l));
-		*l = (struct live_table){.table = add[i], .path = tables_path(t, table_number(add[i])), .sets = 1};
+		*l = (struct live_table){
+			.table = add[i], .path = tables_path(t, table_number(add[i])), .sets = 1};
 		set->live[set->n++] = l;
 	}
 	t->newest = set;
@@ -176,6 +178,21 @@ struct table_set *tables_hold(struct tables *t)
 	set->holders++;
 	pthread_mutex_unlock(&t->lock);
 	return set;
+}
+
+struct table_set *tables_hold_some(struct tables *t, const struct table_set *set,
+				   const size_t *index, size_t n)
+{
+	struct table_set *some = xcalloc(1, sizeof(*some));
+	some->holders = 1;
+	some->live = xcalloc(n + 1, sizeof(struct live_table *));
+	pthread_mutex_lock(&t->lock);
+	for (; some->n < n; some->n++) {
+		some->live[some->n] = set->live[index[some->n]];
+		some->live[some->n]->sets++;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return some;
 }
 
 size_t tables_count(struct tables *t)
@@ -210,24 +227,30 @@ static unsigned size_class(const struct live_table *l)
 	uint64_t rows = table_rows(l->table) / SMALL_ROWS;
 	unsigned class = 0;
 	for (; rows; rows /= MERGE_AT)
-		class++;
+		class ++;
 	return class;
 }
 
-size_t tables_choose(const struct table_set *set, size_t *ret_index)
+size_t tables_choose(const struct table_set *set, const uint64_t *busy, size_t n_busy,
+		     unsigned below, size_t *ret_index, unsigned *ret_class)
 {
-	size_t count[40] = {0};
-	for (size_t i = 0; i < set->n; i++)
-		count[size_class(set->live[i])]++;
-	/* The smallest class that has enough; what is smaller goes along, as it costs next to nothing. */
-	for (unsigned class = 0; class < 40; class++) {
+	size_t count[TABLES_CLASSES] = {0};
+	for (size_t i = 0; i < set->n; i++) {
+		if (!is_among(table_number(set->live[i]->table), busy, n_busy))
+			count[size_class(set->live[i])]++;
+	}
+	/* The smallest class that has enough; what is smaller goes along, as it costs next to
+	 * nothing. */
+	for (unsigned class = 0; class < TABLES_CLASSES && class < below; class ++) {
 		if (count[class] < MERGE_AT)
 			continue;
 		size_t n = 0;
 		for (size_t i = 0; i < set->n; i++) {
-			if (size_class(set->live[i]) <= class)
+			if (size_class(set->live[i]) <= class &&
+			    !is_among(table_number(set->live[i]->table), busy, n_busy))
 				ret_index[n++] = i;
 		}
+		*ret_class = class;
 		return n;
 	}
 	return 0;

@@ -44,5 +44,12 @@ size_t tables_count(struct tables *t);
 /* Removes files of the directory that are of no table alive: what a crash has left. */
 void tables_sweep(struct tables *t);
 
-/* Chooses tables that are worth merging: indexes into the set, at least two; 0 when there are none. */
-size_t tables_choose(const struct table_set *set, size_t *ret_index);
+/* A set of some of another's tables, held: the others' files may go. */
+struct table_set *tables_hold_some(struct tables *t, const struct table_set *set, const size_t *index, size_t n);
+
+#define TABLES_CLASSES 40
+
+/* Chooses tables that are worth merging: indexes into the set, at least two; 0 when there are none. Those whose numbers are among busy
+ * are left alone, and so are those of a size class that is not below one. *ret_class: the largest class among those chosen. */
+size_t tables_choose(const struct table_set *set, const uint64_t *busy, size_t n_busy, unsigned below, size_t *ret_index,
+                     unsigned *ret_class);

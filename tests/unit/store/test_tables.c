@@ -134,13 +134,13 @@ static unsigned chosen_of(struct kit *k, const int *thousands, int n)
 {
 	struct tables *t = tables_new(k->dir, 1 << 20);
 	size_t index[64];
-	unsigned chosen = 0;
+	unsigned chosen = 0, class;
 	for (int i = 0; i < n; i++) {
 		struct table *table = make_table(t, thousands[i] * 1000);
 		tables_change(t, &table, 1, NULL, 0);
 	}
 	struct table_set *set = tables_hold(t);
-	size_t m = tables_choose(set, index);
+	size_t m = tables_choose(set, NULL, 0, TABLES_CLASSES, index, &class);
 	for (size_t i = 0; i < m; i++) {
 		assert_true(index[i] < (size_t)n);
 		chosen |= 1u << index[i];
@@ -181,6 +181,43 @@ static void what_to_merge_is_chosen_by_size(void **state)
 	}
 }
 
+/* What is being merged stays out of it, and what goes before a merge is smaller than that. */
+static void what_goes_before_a_merge_is_smaller(void **state)
+{
+	struct kit *k = *state;
+	struct tables *t = tables_new(k->dir, 1 << 20);
+	uint64_t busy[4];
+	size_t index[64];
+	unsigned class = 99;
+	for (int i = 0; i < 12; i++) { /* four of class 1, then eight of class 0 */
+		struct table *table = make_table(t, i < 4 ? 200000 : 1000);
+		tables_change(t, &table, 1, NULL, 0);
+		if (i < 4)
+			busy[i] = table_number(table);
+	}
+	struct table_set *set = tables_hold(t);
+	assert_int_equal(tables_choose(set, NULL, 0, TABLES_CLASSES, index, &class), 8);
+	assert_int_equal(class, 0);
+	assert_int_equal(tables_choose(set, busy, 4, 1, index, &class), 8);
+	for (size_t i = 0; i < 8; i++)
+		assert_true(index[i] >= 4);
+	assert_int_equal(tables_choose(set, busy, 4, 0, index, &class), 0); /* nothing is smaller */
+	/* Of those that are left when the small ones are busy, too, there are too few. */
+	struct table_set *some = tables_hold_some(t, set, index, 8);
+	assert_int_equal(some->n, 8);
+	uint64_t gone[12];
+	for (size_t i = 0; i < 12; i++)
+		gone[i] = table_number(live_table(set->live[i]));
+	assert_int_equal(tables_choose(set, gone + 1, 11, TABLES_CLASSES, index, &class), 0);
+	tables_release(t, set);
+	tables_change(t, NULL, 0, gone, 12);
+	assert_int_equal(files(k->dir), 8); /* those that somebody holds */
+	assert_int_equal(table_verify(live_table(some->live[7]), NULL), 0);
+	tables_release(t, some);
+	assert_int_equal(files(k->dir), 0);
+	tables_free(t);
+}
+
 /* However many come, they stay few, and no row is written too often. */
 static void merging_comes_to_rest(void **state)
 {
@@ -194,7 +231,8 @@ static void merging_comes_to_rest(void **state)
 		tables_change(t, &table, 1, NULL, 0);
 		for (;;) {
 			struct table_set *set = tables_hold(t);
-			size_t index[64], n = tables_choose(set, index);
+			unsigned class;
+			size_t index[64], n = tables_choose(set, NULL, 0, TABLES_CLASSES, index, &class);
 			uint64_t gone[64];
 			int rows = 0;
 			for (size_t m = 0; m < n; m++) {
@@ -222,7 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_set_stays_as_it_was),      TEST(numbers_are_not_used_again),
 		TEST(what_is_not_alive_is_swept), TEST(what_to_merge_is_chosen_by_size),
-		TEST(merging_comes_to_rest),
+		TEST(what_goes_before_a_merge_is_smaller), TEST(merging_comes_to_rest),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
