@@ -4,6 +4,9 @@
 
 #define DNAME_MAX 255            /* octets of a name on the wire (RFC 1035 2.3.4) */
 #define LABEL_MAX 63             /* octets of a label (RFC 1035 2.3.4) */
+#define NAME_POINTERS_MAX 128    /* of one compressed name: it has at most 127 labels */
+#define MESSAGE_MAX 65535        /* octets of a DNS message: a 16-bit length over TCP (RFC 1035 4.2.2) */
+#define MESSAGE_CHAIN_MAX 32     /* names of a chain of CNAME and DNAME: resolvers stop at 11 to 16 */
 #define RDATA_MAX 65535          /* octets of rdata: a 16-bit length (RFC 1035 3.2.1) */
 #define RDATA_TEXT_MAX 300000    /* presentation form of the largest rdata, \DDD for every octet */
 #define LINE_MAX_BYTES (1 << 20) /* one line of input, decompressed; longer ones are rejected */

@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A DNS message on the wire (RFC 1035 4.1): its records become observations.
  *
- * What counts: an answer (QR, opcode QUERY) with rcode NOERROR or NXDOMAIN and without TC; the records of all its sections, each
- * once a message, of class IN, and of types that are data (no OPT, TSIG, TKEY, ANY, …). In the answer section only what
- * belongs to the question counts: the owner is the name asked for or what a CNAME or DNAME of the same message
- * leads it to. Everything outside the zone that was asked, where it is known, is left out too: a server is believed about its own.
+ * What counts: an answer (QR, opcode QUERY) to one question, with rcode NOERROR or NXDOMAIN (an OPT record's part of it included) and
+ * without TC; the records of all its sections, each once a message, of class IN (mDNS's flush bit is another class), and of types
+ * that are data (no OPT, TSIG, TKEY, ANY, …). In the answer section only what belongs to the question counts: the owner is
+ * the name asked for or what a CNAME or DNAME of the same message leads it to, in any order; a DNAME on the way and its signature;
+ * of a zone transfer (AXFR) what lies in the zone. Everything outside the zone that was asked, where it is known, is left out too: a
+ * server is believed about its own.
  *
- * A message is well formed to its end or nothing of it counts. Octets behind its last record are let be.
+ * A message is well formed to its end or nothing of it counts: names, lengths, and the rdata of A, AAAA and of the types that may
+ * hold compressed names. Data of other types that is not of its type costs nothing else: it is kept as opaque text, \# LENGTH HEX
+ * (ingest/wire.h). Octets behind the last record are let be. Two questions are malformed (RFC 9619).
+ *
+ * Left out are, as LEFT_OUT_QUESTION, messages that are no answer, to another opcode (NOTIFY, UPDATE, IQUERY), without a
+ * question (mDNS, later messages of a zone transfer), and IXFR, which tells of removed records; each message counts once. LEFT_OUT_META,
+ * _CLASS and _BAILIWICK count records; nearly each message has an OPT.
  */
 #pragma once
 
