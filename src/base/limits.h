@@ -7,6 +7,8 @@
 #define NAME_POINTERS_MAX 128    /* of one compressed name: it has at most 127 labels */
 #define MESSAGE_MAX 65535        /* octets of a DNS message: a 16-bit length over TCP (RFC 1035 4.2.2) */
 #define MESSAGE_CHAIN_MAX 32     /* names of a chain of CNAME and DNAME: resolvers stop at 11 to 16 */
+#define FRAME_MAX 262144         /* octets of a frame of dnstap: two messages, and room for the rest */
+#define CONTROL_FRAME_MAX 512    /* octets of a control frame (Frame Streams; what libfstrm takes) */
 #define RDATA_MAX 65535          /* octets of rdata: a 16-bit length (RFC 1035 3.2.1) */
 #define RDATA_TEXT_MAX 300000    /* presentation form of the largest rdata, \DDD for every octet */
 #define LINE_MAX_BYTES (1 << 20) /* one line of input, decompressed; longer ones are rejected */

@@ -25,6 +25,7 @@ const char *left_out_name(enum left_out why)
 		[LEFT_OUT_TRUNCATED] = "truncated",   [LEFT_OUT_META] = "meta",
 		[LEFT_OUT_CLASS] = "class",           [LEFT_OUT_BAILIWICK] = "bailiwick",
 		[LEFT_OUT_UNMATCHED] = "unmatched",   [LEFT_OUT_OTHER] = "other",
+		[LEFT_OUT_POLICY] = "policy",
 		[LEFT_OUT_UNCERTAIN] = "uncertain",   [LEFT_OUT_EXCLUDED] = "excluded",
 	};
 	return names[why];

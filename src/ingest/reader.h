@@ -24,6 +24,7 @@ enum left_out {
 	LEFT_OUT_BAILIWICK,  /* records outside the zone that was asked, or that answer something else */
 	LEFT_OUT_UNMATCHED,  /* answers to no question that was seen: they may be spoofed */
 	LEFT_OUT_OTHER,      /* packets and lines about something else than DNS */
+	LEFT_OUT_POLICY,     /* answers that a resolver's policy made up */
 	LEFT_OUT_UNCERTAIN,  /* records whose owner or type a log does not tell */
 	LEFT_OUT_EXCLUDED,   /* by the lists of ingest/exclusion.h */
 	LEFT_OUT_REASONS,
