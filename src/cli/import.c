@@ -25,7 +25,8 @@ static const char help[] =
 	"  dribble import --store /var/lib/dribble feed.ndjson.zst\n"
 	"  zcat old/*.gz | dribble import --store /var/lib/dribble -\n"
 	"  dribble import --server http://127.0.0.1:8400 --token TOKEN feed.ndjson\n\n"
-	"  --format auto|cof\n      what the files hold; auto looks at their beginning\n"
+	"  --format auto|cof|passivedns\n      what the files hold; auto looks at their beginning\n"
+	"  --fields FIELDS\n      of passivedns: which fields a line has, as its option -f names them\n"
 	"  --rejects FILE\n      writes what could not be read there: line, reason, text (not with --server)\n"
 	"  --again\n      counts a file that is in already once more\n"
 	"  --server URL\n      sends the files to a server instead of opening a store\n"
@@ -34,6 +35,7 @@ static const char help[] =
 
 struct import {
 	const char *format, *rejects_path, *server, *user, *token;
+	struct reader_options reader;
 	bool again;
 	struct config config;
 	int rejects;       /* descriptor, -1: none */
@@ -134,6 +136,8 @@ static int progress(void *ctx, const struct note *counts)
 
 static const struct reader_format *format_of(const struct import *im)
 {
+	if (im->reader.fields && (!im->format || strcmp(im->format, "auto") == 0))
+		return &passivedns_format;
 	return im->format && strcmp(im->format, "auto") != 0 ? reader_format_named(im->format) : NULL;
 }
 
@@ -155,6 +159,7 @@ static int into_store(struct import *im, struct store *s)
 	struct file_options opt = {
 		.store = s,
 		.format = format_of(im),
+		.reader = &im->reader,
 		.memory = im->config.memory,
 		.again = im->again,
 		.reject = reject,
@@ -272,6 +277,8 @@ static int run(struct import *im, int n, char **paths)
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 	if (im->format && strcmp(im->format, "auto") != 0 && !reader_format_named(im->format))
 		return cli_fail("import", EXIT_USAGE, "--format %s: there is no such format", im->format);
+	if (im->reader.fields && im->server)
+		return cli_fail("import", EXIT_USAGE, "--fields does not go with --server");
 	if (im->rejects_path && im->server)
 		return cli_fail("import", EXIT_USAGE,
 		                "--rejects does not go with --server: a server tells the first rejects in its answer");
@@ -298,6 +305,7 @@ int import_main(int argc, char **argv)
 		{"format", &im.format, NULL}, {"rejects", &im.rejects_path, NULL},
 		{"server", &im.server, NULL}, {"user", &im.user, NULL},
 		{"token", &im.token, NULL},   {"again", NULL, &im.again},
+		{"fields", &im.reader.fields, NULL},
 		{NULL, NULL, NULL},
 	};
 	int first = cli_options(argc, argv, &im.config,

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "ingest/json.h"
 #include "ingest/lines.h"
+#include "ingest/logged.h"
 #include "model/dname.h"
 #include "model/rdata.h"
 #include "model/rrtype.h"
@@ -347,25 +348,14 @@ static int take_record(struct reader *r, const struct json_value *v, struct obse
 		return 0;
 	}
 	struct bytes text = text_of(v, &r->rdata_text);
-	buffer_clear(&r->wire);
-	int rc = rdata_from_text(r->parser, o->rrtype, text, &r->wire);
-	if (rc == 0) {
-		o->form = RDATA_WIRE;
-		o->rdata = buffer_bytes(&r->wire);
+	int rc = logged_rdata(r->parser, text, &r->wire, o);
+	if (rc == 0)
 		return sink->observe(sink->ctx, o);
-	}
-	if (rc != ERR_SYNTAX && rc != ERR_LIMIT)
-		return rc;
-	if (text.n == 0 || text.n > RDATA_MAX) {
-		if (text.n)
-			complain(r, "rdata is over %d octets", RDATA_MAX);
-		else
-			complain(r, "rdata is empty");
-		return 0;
-	}
-	o->form = RDATA_OPAQUE;
-	o->rdata = text;
-	return sink->observe(sink->ctx, o);
+	if (rc == ERR_LIMIT)
+		complain(r, "rdata is over %d octets", RDATA_MAX);
+	else
+		complain(r, "rdata is empty");
+	return 0;
 }
 
 static int take_records(struct reader *r, struct observation *o, const struct sink *sink)
@@ -390,21 +380,6 @@ static int take_records(struct reader *r, struct observation *o, const struct si
 	return rc;
 }
 
-static bool is_blank(struct bytes text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] != ' ' && text.p[i] != '\t' && text.p[i] != '\r')
-			return false;
-	}
-	return true;
-}
-
-static struct bytes without_bom(struct bytes text)
-{
-	return bytes_has_prefix(text, bytes_str("\xef\xbb\xbf")) ? bytes_of(text.p + 3, text.n - 3)
-								 : text;
-}
-
 /* Every member but rdata. */
 static bool take_line_head(struct reader *r, const struct line *line, struct bytes text,
 			   struct observation *o)
@@ -418,8 +393,8 @@ static bool take_line_head(struct reader *r, const struct line *line, struct byt
 
 static int take_line(struct reader *r, const struct line *line, const struct sink *sink)
 {
-	struct bytes text = line->number == 1 ? without_bom(line->text) : line->text;
-	if (!line->too_long && is_blank(text))
+	struct bytes text = line->number == 1 ? line_without_bom(line->text) : line->text;
+	if (!line->too_long && line_is_blank(text))
 		return 0;
 	struct observation o = {0};
 	int rc = 0;
@@ -431,7 +406,6 @@ static int take_line(struct reader *r, const struct line *line, const struct sin
 	return rc;
 }
 
-/* The first line that is an object decides; when none is complete, the look of the beginning. */
 /* Whether a line is an object, and whether it has the member that makes it COF. */
 static bool is_object(struct bytes line, bool *ret_named)
 {
@@ -447,20 +421,16 @@ static bool is_object(struct bytes line, bool *ret_named)
 /* One good line is enough, wherever it stands: a log that was cut, or a comment before it, costs no neighbours. */
 static bool cof_recognises(struct bytes head)
 {
-	struct bytes rest = without_bom(head);
+	struct bytes rest = line_without_bom(head), line;
 	bool named, other = false;
-	while (rest.n && (is_blank(bytes_of(rest.p, 1)) || *rest.p == '\n'))
+	while (rest.n && (line_is_blank(bytes_of(rest.p, 1)) || *rest.p == '\n'))
 		rest = bytes_of(rest.p + 1, rest.n - 1);
 	bool object = rest.n && *rest.p == '{';
-	while (rest.n) {
-		const uint8_t *lf = memchr(rest.p, '\n', rest.n);
-		size_t n = lf ? (size_t)(lf - rest.p) : rest.n;
-		bool whole = is_object(bytes_of(rest.p, n), &named);
+	while (head_line(&rest, &line)) {
+		bool whole = is_object(line, &named);
 		if (whole && named)
 			return true;
 		other = other || whole;
-		n += lf ? 1 : 0;
-		rest = bytes_of(rest.p + n, rest.n - n);
 	}
 	return object && !other && memmem(head.p, head.n, "\"rrname\"", 8) != NULL;
 }
@@ -475,33 +445,22 @@ static struct reader *cof_open(const struct reader_options *opt, struct err *e)
 
 static int cof_feed(struct reader *r, struct bytes run, const struct sink *sink)
 {
-	struct line line;
-	int rc = 0;
-	lines_put(&r->lines, run);
-	while (rc == 0 && lines_next(&r->lines, &line))
-		rc = take_line(r, &line, sink);
-	return rc;
+	return lines_feed(&r->lines, run, take_line, r, sink);
 }
 
 static int cof_finish(struct reader *r, const struct sink *sink)
 {
-	struct line line;
-	int rc = 0;
-	while (rc == 0 && lines_last(&r->lines, &line))
-		rc = take_line(r, &line, sink);
-	return rc;
+	return lines_finish(&r->lines, take_line, r, sink);
 }
 
 static void cof_position(const struct reader *r, uint64_t *ret_bytes, uint64_t *ret_lines)
 {
-	*ret_bytes = r->lines.bytes;
-	*ret_lines = r->lines.count;
+	lines_position(&r->lines, ret_bytes, ret_lines);
 }
 
 static void cof_resume(struct reader *r, uint64_t bytes, uint64_t lines)
 {
-	r->lines.bytes = bytes;
-	r->lines.count = lines;
+	lines_resume(&r->lines, bytes, lines);
 }
 
 static void cof_close(struct reader *r)

@@ -80,3 +80,29 @@ bool lines_last(struct lines *l, struct line *ret_line)
 	hand_out(l, buffer_bytes(&l->held), l->held_size, ret_line);
 	return true;
 }
+
+bool line_is_blank(struct bytes text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] != ' ' && text.p[i] != '\t' && text.p[i] != '\r')
+			return false;
+	}
+	return true;
+}
+
+struct bytes line_without_bom(struct bytes text)
+{
+	return bytes_has_prefix(text, bytes_str("\xef\xbb\xbf")) ? bytes_of(text.p + 3, text.n - 3) : text;
+}
+
+bool head_line(struct bytes *head, struct bytes *ret_line)
+{
+	if (!head->n)
+		return false;
+	const uint8_t *lf = memchr(head->p, '\n', head->n);
+	size_t n = lf ? (size_t)(lf - head->p) : head->n;
+	*ret_line = bytes_of(head->p, n);
+	n += lf ? 1 : 0;
+	*head = bytes_of(head->p + n, head->n - n);
+	return true;
+}

@@ -41,3 +41,49 @@ bool lines_next(struct lines *l, struct line *ret_line);
 
 /* At the end of input: a last line without LF, once. */
 bool lines_last(struct lines *l, struct line *ret_line);
+
+/* What the readers of formats that are lines have in common. */
+struct reader;
+struct sink;
+typedef int line_taker(struct reader *r, const struct line *line, const struct sink *sink);
+
+/* Hands the run's complete lines, one after the other, to take, until it answers other than 0; returns that. */
+static inline int lines_feed(struct lines *l, struct bytes run, line_taker *take, struct reader *r, const struct sink *sink)
+{
+	struct line line;
+	int rc = 0;
+	lines_put(l, run);
+	while (rc == 0 && lines_next(l, &line))
+		rc = take(r, &line, sink);
+	return rc;
+}
+
+static inline int lines_finish(struct lines *l, line_taker *take, struct reader *r, const struct sink *sink)
+{
+	struct line line;
+	int rc = 0;
+	while (rc == 0 && lines_last(l, &line))
+		rc = take(r, &line, sink);
+	return rc;
+}
+
+static inline void lines_position(const struct lines *l, uint64_t *ret_bytes, uint64_t *ret_lines)
+{
+	*ret_bytes = l->bytes;
+	*ret_lines = l->count;
+}
+
+static inline void lines_resume(struct lines *l, uint64_t bytes, uint64_t lines)
+{
+	l->bytes = bytes;
+	l->count = lines;
+}
+
+/* Nothing but blanks and a CR. */
+bool line_is_blank(struct bytes text);
+
+/* A first line without its byte order mark. */
+struct bytes line_without_bom(struct bytes text);
+
+/* For looking at the head of an input: its next line, which the head's end may have cut. */
+bool head_line(struct bytes *head, struct bytes *ret_line);

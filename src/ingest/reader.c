@@ -6,6 +6,7 @@
 
 const struct reader_format *const reader_formats[] = {
 	&cof_format,
+	&passivedns_format,
 	NULL,
 };
 
