@@ -3,7 +3,7 @@
  *
  * passivedns writes its fields in an order of its own, whatever the order of the letters given to it with -f; other programs that
  * write its format keep to another. So a line is read in the order that was asked for if it fits, else in that of passivedns.
- * Within an answer || is no divider: what is too much belongs to it. */
+ * Within a quoted answer || is no divider: what is too much belongs to it. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,6 +217,8 @@ static bool order_fits(const struct order *o, struct bytes line, size_t fields, 
 	memset(values, 0, FIELDS * sizeof(*values));
 	for (size_t i = 0; i < o->n; i++)
 		values[o->fields[i]] = i == o->answer ? wide_field(&line, fields - o->n) : next_field(&line);
+	if (fields > o->n && values[ANSWER].p[0] != '"')
+		return complain(reason, "%zu fields instead of %zu", fields, o->n);
 	if (!take_time(values[TIME], &us))
 		return complain(reason, "the timestamp is not a time");
 	if (!rrtype_from_text(values[TYPE], &type))
