@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Frame Streams, the framing of dnstap: what is in runs of octets becomes frames. For files and for live connections.
+/* Frame Streams, the framing of dnstap: what is in runs of octets becomes frames. For files and for
+ *live connections.
  *
  *	a data frame:     length (not 0), octets
  *	a control frame:  0, length, type, fields: each its type, length and octets
  *
- * All numbers have 32 bits, the high octet first. A file is START, data frames, STOP. A live sender says READY, gets ACCEPT, goes on
- * as a file does, and gets FINISH for its STOP.
+ * All numbers have 32 bits, the high octet first. A file is START, data frames, STOP. A live sender
+ *says READY, gets ACCEPT, goes on as a file does, and gets FINISH for its STOP.
  *
  *	framestream_put(f, run);
  *	while ((rc = framestream_next(f, &frame)) == 1)
  *		...;
  *
- * A frame inside one run is not copied; one that a run cuts is kept until its rest arrives: FRAME_MAX octets at most.
+ * A frame inside one run is not copied; one that a run cuts is kept until its rest arrives:
+ *FRAME_MAX octets at most.
  */
 #pragma once
 
@@ -33,7 +35,8 @@ enum control_type {
 
 struct frame {
 	enum control_type control;
-	struct bytes octets; /* of a control frame its fields, which are well formed. Borrowed until the next call */
+	struct bytes octets; /* of a control frame its fields, which are well formed. Borrowed until
+				the next call */
 	uint64_t number;     /* from 1, control frames included */
 };
 
@@ -53,8 +56,9 @@ void framestream_release(struct framestream *f);
 /* The next run. The one before must be used up. */
 void framestream_put(struct framestream *f, struct bytes run);
 
-/* The next complete frame of the run: 1; 0: there is none, its rest is kept. ERR_LIMIT (a length over FRAME_MAX or CONTROL_FRAME_MAX) or
- * ERR_SYNTAX (a control frame that is none): then f->broken says why, what follows has no frames, and every later call says the same. */
+/* The next complete frame of the run: 1; 0: there is none, its rest is kept. ERR_SYNTAX (a length
+ * over FRAME_MAX or CONTROL_FRAME_MAX, a control frame that is none): then f->broken says why, what
+ * follows has no frames, and every later call says the same. */
 int framestream_next(struct framestream *f, struct frame *ret_frame);
 
 /* Whether a frame is kept that is not complete: at the end of input it is cut off. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 const struct reader_format *const reader_formats[] = {
+	&dnstap_format,
 	&cof_format,
 	&passivedns_format,
 	NULL,

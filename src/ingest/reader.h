@@ -91,6 +91,7 @@ struct reader_format {
 
 extern const struct reader_format cof_format;
 extern const struct reader_format passivedns_format;
+extern const struct reader_format dnstap_format;
 
 /* All formats, in the order in which --format auto asks them; ends with NULL. */
 extern const struct reader_format *const reader_formats[];
