@@ -25,7 +25,7 @@ static const char help[] =
 	"  dribble import --store /var/lib/dribble feed.ndjson.zst\n"
 	"  zcat old/*.gz | dribble import --store /var/lib/dribble -\n"
 	"  dribble import --server http://127.0.0.1:8400 --token TOKEN feed.ndjson\n\n"
-	"  --format auto|cof|passivedns\n      what the files hold; auto looks at their beginning\n"
+	"  --format FORMAT\n      what the files hold, a name of dribble-sources(7); auto, the default, looks at their beginning\n"
 	"  --fields FIELDS\n      of passivedns: which fields a line has, as its option -f names them\n"
 	"  --rejects FILE\n      writes what could not be read there: line, reason, text (not with --server)\n"
 	"  --again\n      counts a file that is in already once more\n"
@@ -271,12 +271,23 @@ static int all_files(struct import *im, int n, char **paths)
 	return code == EXIT_DONE && im->rejected ? EXIT_REJECTED : code;
 }
 
+static int no_such_format(const char *name)
+{
+	struct buffer names = BUFFER_INIT;
+	for (size_t i = 0; reader_formats[i]; i++)
+		buffer_putf(&names, ", %s", reader_formats[i]->name);
+	int code = cli_fail("import", EXIT_USAGE, "--format %s: there is no such format; there are auto%.*s", name,
+	                    (int)names.n, (const char *)names.p);
+	buffer_release(&names);
+	return code;
+}
+
 static int run(struct import *im, int n, char **paths)
 {
 	/* The second signal ends it at once: that loses nothing, as the journal knows what is in. */
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 	if (im->format && strcmp(im->format, "auto") != 0 && !reader_format_named(im->format))
-		return cli_fail("import", EXIT_USAGE, "--format %s: there is no such format", im->format);
+		return no_such_format(im->format);
 	if (im->reader.fields && im->server)
 		return cli_fail("import", EXIT_USAGE, "--fields does not go with --server");
 	if (im->rejects_path && im->server)

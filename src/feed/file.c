@@ -149,7 +149,7 @@ static int choose_format(const struct file_options *opt, const struct source *s,
 		blank++;
 	if (*ret || blank == s->head.n)
 		return 0;
-	return err_set(e, ERR_SYNTAX, "%s: no known format (COF is a JSON object a line)",
+	return err_set(e, ERR_SYNTAX, "%s: no known format, see dribble-sources(7)",
 	               input_name(s->in));
 }
 
