@@ -217,6 +217,21 @@ def rows_of(owner, rank, rdata, opaque, terms, text, value):
     return rows
 
 
+SENSOR = b"\x23"
+
+
+def sensor_of(key):
+    """(id, what is counted) of a row of a sensor."""
+    id, end, counted = key[1:-2], key[-2], key[-1]
+    assert key[:1] == SENSOR and end == 0
+    plain, at = bytearray(), 0
+    while at < len(id):
+        escape = id[at] == 2
+        plain.append(id[at + escape] - escape)
+        at += 1 + escape
+    return bytes(plain), counted
+
+
 class Value:
     TAGS = {1: "rdata", 2: "zone", 3: "sensor_id", 4: "bailiwick"}
 

@@ -15,6 +15,7 @@
 #define JSON_DEPTH_MAX 64        /* nesting of a value that is skipped */
 #define RDATA_ARRAY_MAX 10000    /* elements of one rdata array */
 #define MEMBER_MAX 255           /* octets of sensor_id or bailiwick */
+#define SENSORS_MAX 4096         /* sensors between two commits: more make one */
 #define TIME_MAX 253402300799ull /* 9999-12-31: later is milliseconds or nonsense */
 #define COUNT_MAX (((uint64_t)1 << 63) - 1) /* counts saturate here: what JSON readers take as an integer */
 #define QUERY_VALUE_MAX 4096     /* octets of a value asked for, decoded */

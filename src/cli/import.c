@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/limits.h"
 #include "cli/client.h"
 #include "cli/common.h"
 #include "cli/out.h"
@@ -28,13 +29,14 @@ static const char help[] =
 	"  --format FORMAT\n      what the files hold, a name of dribble-sources(7); auto, the default, looks at their beginning\n"
 	"  --fields FIELDS\n      of passivedns: which fields a line has, as its option -f names them\n"
 	"  --rejects FILE\n      writes what could not be read there: line, reason, text (not with --server)\n"
+	"  --sensor ID\n      who saw it, where the input does not say (import): for stats and /info\n"
 	"  --again\n      counts a file that is in already once more\n"
 	"  --server URL\n      sends the files to a server instead of opening a store\n"
 	"  --user NAME:PASSWORD\n  --token TOKEN\n      who feeds the server\n\n"
 	"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some lines were rejected.\n";
 
 struct import {
-	const char *format, *rejects_path, *server, *user, *token;
+	const char *format, *rejects_path, *server, *user, *token, *sensor;
 	struct reader_options reader;
 	bool again;
 	struct config config;
@@ -160,6 +162,7 @@ static int into_store(struct import *im, struct store *s)
 		.store = s,
 		.format = format_of(im),
 		.reader = &im->reader,
+		.sensor = bytes_str(im->sensor ? im->sensor : "import"),
 		.memory = im->config.memory,
 		.again = im->again,
 		.reject = reject,
@@ -187,9 +190,10 @@ static int into_store(struct import *im, struct store *s)
 	return EXIT_DONE;
 }
 
-/* Key of the whole content, so that sending it twice counts once. */
-static int content_key(struct import *im, struct buffer *out, struct err *e)
+/* Key of the whole content, so that sending it twice counts once; and the format that its beginning looks like, NULL: none. */
+static int content_key(struct import *im, struct buffer *out, const struct reader_format **ret_format, struct err *e)
 {
+	struct buffer head = BUFFER_INIT;
 	struct bytes run;
 	int rc;
 	XXH3_state_t *digest = XXH3_createState();
@@ -197,8 +201,15 @@ static int content_key(struct import *im, struct buffer *out, struct err *e)
 		abort();
 	XXH3_128bits_reset(digest);
 	input_spool(im->in, true);
-	while ((rc = input_read(im->in, &run, e)) == 1)
+	while ((rc = input_read(im->in, &run, e)) == 1) {
+		size_t room = NOTE_HEAD - head.n;
+		buffer_put(&head, run.p, run.n < room ? run.n : room);
 		XXH3_128bits_update(digest, run.p, run.n);
+	}
+	*ret_format = NULL;
+	for (size_t i = 0; reader_formats[i] && !*ret_format; i++)
+		*ret_format = reader_formats[i]->recognises(buffer_bytes(&head)) ? reader_formats[i] : NULL;
+	buffer_release(&head);
 	XXH128_canonical_t c;
 	XXH128_canonicalFromHash(&c, XXH3_128bits_digest(digest));
 	XXH3_freeState(digest);
@@ -220,12 +231,22 @@ static int to_server(struct import *im)
 	struct buffer key = BUFFER_INIT;
 	const struct client_options client = {im->server, im->user, im->token};
 	char *answer = NULL;
-	int rc = content_key(im, &key, &e);
-	const char *headers[] = {"content-type: application/x-ndjson", "transfer-encoding: chunked",
-	                         (const char *)key.p, NULL};
+	const struct reader_format *format;
+	struct buffer sensor = BUFFER_INIT, named = BUFFER_INIT;
+	int rc = content_key(im, &key, &format, &e);
+	if (format_of(im) || !format)
+		format = format_of(im) ? format_of(im) : &cof_format;
+	buffer_putf(&named, "dribble-format: %s%c", format->name, 0);
+	buffer_putf(&sensor, "dribble-sensor: %s%c", im->sensor ? im->sensor : "", 0);
+	const char *headers[] = {format == &cof_format ? "content-type: application/x-ndjson"
+	                                               : "content-type: application/octet-stream",
+	                         "transfer-encoding: chunked", (const char *)key.p, (const char *)named.p,
+	                         im->sensor ? (const char *)sensor.p : NULL, NULL};
 	if (rc == 0)
 		rc = client_post(&client, "/pdns/import", headers, im->in, &answer, &e);
 	buffer_release(&key);
+	buffer_release(&named);
+	buffer_release(&sensor);
 	progress_end(&im->progress);
 	if (rc < 0)
 		return cli_fail("import", EXIT_FAILED, "%s: %s", im->name, e.text);
@@ -290,6 +311,8 @@ static int run(struct import *im, int n, char **paths)
 		return no_such_format(im->format);
 	if (im->reader.fields && im->server)
 		return cli_fail("import", EXIT_USAGE, "--fields does not go with --server");
+	if (im->sensor && (!*im->sensor || strlen(im->sensor) > MEMBER_MAX))
+		return cli_fail("import", EXIT_USAGE, "--sensor: it must have 1 to %d octets", MEMBER_MAX);
 	if (im->rejects_path && im->server)
 		return cli_fail("import", EXIT_USAGE,
 		                "--rejects does not go with --server: a server tells the first rejects in its answer");
@@ -316,6 +339,7 @@ int import_main(int argc, char **argv)
 		{"format", &im.format, NULL}, {"rejects", &im.rejects_path, NULL},
 		{"server", &im.server, NULL}, {"user", &im.user, NULL},
 		{"token", &im.token, NULL},   {"again", NULL, &im.again},
+		{"sensor", &im.sensor, NULL},
 		{"fields", &im.reader.fields, NULL},
 		{NULL, NULL, NULL},
 	};

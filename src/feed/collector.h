@@ -6,6 +6,8 @@
  *	format->feed(reader, run, &sink);    the entry's sink
  *	collector_leave(c, entry);
  *
+ * What readers reject is logged now and then, with the reason of the last.
+ *
  * A thread of the collector's writes what was folded. What cannot be written (a full disk) is kept and tried again; meanwhile
  * collector_enter waits.
  */
@@ -45,8 +47,17 @@ int collector_try_enter(struct collector_entry *entry);
 /* Wakes and refuses whoever waits in collector_enter; called before the sources are stopped. */
 void collector_stop(struct collector *c);
 
-/* Until everything taken in before the call is durable. */
+/* Until everything taken in before the call is durable. Negative when an attempt to write failed: it is kept, and tried again. */
 int collector_flush(struct collector *c, struct err *e);
 
-/* n things were dropped before they reached a reader (a full queue): counted for the sensor under a reason. */
+/* n things were dropped before they reached a reader (a full queue): counted for the sensor. Not between enter and leave. */
 void collector_dropped(struct collector_entry *entry, uint64_t n);
+
+/* What came through an entry since it was opened, durable or not. */
+struct collector_counts {
+	uint64_t observations, malformed, dropped, left_out[LEFT_OUT_REASONS];
+};
+void collector_counts(const struct collector_entry *entry, struct collector_counts *ret);
+
+/* Whether the last attempt to write failed. */
+bool collector_is_failing(struct collector *c);

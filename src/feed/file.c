@@ -192,6 +192,8 @@ static int import(const struct file_options *opt, struct source *s, struct note 
 	struct intake_options io = {
 		.store = opt->store,
 		.format = format,
+		.sensor = opt->sensor,
+		.exclusion = opt->exclusion,
 		.memory = opt->memory,
 		.overlap = true,
 		.note_key = buffer_bytes(&key),

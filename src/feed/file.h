@@ -14,6 +14,8 @@ struct file_options {
 	struct store *store;
 	const struct reader_format *format; /* NULL: by its content */
 	const struct reader_options *reader; /* may be NULL */
+	struct bytes sensor;               /* whom it counts for where the input names nobody */
+	const struct exclusion *exclusion; /* may be NULL */
 	size_t memory;
 	bool again; /* count it anew, whatever the journal says */
 	void (*reject)(void *ctx, uint64_t line, struct bytes input, const char *reason);

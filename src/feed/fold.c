@@ -35,6 +35,7 @@ struct fold {
 	size_t mask;        /* slots - 1, a power of two */
 	size_t n;
 	size_t memory;
+	struct tally *tally; /* owned */
 	struct buffer key; /* scratch */
 };
 
@@ -49,6 +50,7 @@ struct fold *fold_new(size_t memory)
 	f->memory = memory;
 	f->mask = FIRST_SLOTS - 1;
 	f->slots = xcalloc(FIRST_SLOTS, sizeof(*f->slots));
+	f->tally = tally_new();
 	return f;
 }
 
@@ -57,6 +59,7 @@ void fold_free(struct fold *f)
 	if (!f)
 		return;
 	arena_release(&f->arena);
+	tally_free(f->tally);
 	free(f->slots);
 	buffer_release(&f->key);
 	free(f);
@@ -67,6 +70,7 @@ void fold_clear(struct fold *f)
 	arena_clear(&f->arena);
 	memset(f->slots, 0, (f->mask + 1) * sizeof(*f->slots));
 	f->n = 0;
+	tally_clear(f->tally);
 }
 
 static void grow(struct fold *f)
@@ -137,8 +141,20 @@ void fold_add(struct fold *f, const struct observation *o)
 		grow(f);
 }
 
+struct tally *fold_tally(struct fold *f)
+{
+	return f->tally;
+}
+
+bool fold_is_empty(const struct fold *f)
+{
+	return !f->n && !tally_rows(f->tally);
+}
+
 bool fold_is_full(const struct fold *f)
 {
+	if (tally_is_full(f->tally))
+		return true;
 	return f->n && arena_used(&f->arena) + (f->mask + 1) * sizeof(*f->slots) > f->memory;
 }
 
@@ -149,7 +165,7 @@ size_t fold_records(const struct fold *f)
 
 uint64_t fold_rows_expected(const struct fold *f)
 {
-	return 2 * (uint64_t)f->n;
+	return 2 * (uint64_t)f->n + tally_rows(f->tally);
 }
 
 /* --- writing --- */
@@ -226,6 +242,8 @@ int fold_write(struct fold *f, struct run *run, struct err *e)
 	struct buffer value = BUFFER_INIT;
 	struct record_scratch scratch;
 	int rc = make_rows(f, &w, e);
+	if (rc == 0)
+		rc = tally_write(f->tally, run, e);
 	if (rc == 0)
 		sort_rows(w.rows, w.n);
 	for (size_t i = 0; i < w.n && rc == 0; i++) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "feed/tally.h"
 #include "model/observation.h"
 #include "store/store.h"
 
@@ -16,7 +17,13 @@ void fold_free(struct fold *f);
 /* Takes one observation in. */
 void fold_add(struct fold *f, const struct observation *o);
 
-/* Over its memory: time to write. */
+/* What sensors contributed to what it holds; written and forgotten with it. */
+struct tally *fold_tally(struct fold *f);
+
+/* Nothing to write: no records, and nothing counted for a sensor. */
+bool fold_is_empty(const struct fold *f);
+
+/* Over its memory, or its tally is full: time to write. */
 bool fold_is_full(const struct fold *f);
 
 /* Distinct records held. */
@@ -25,7 +32,7 @@ size_t fold_records(const struct fold *f);
 /* Rows that fold_write will add. */
 uint64_t fold_rows_expected(const struct fold *f);
 
-/* Adds all rows, both directions, in key order, to a run. The fold keeps what it holds. */
+/* Adds all rows, those of the sensors and of the records in both directions, in key order, to a run. The fold keeps what it holds. */
 int fold_write(struct fold *f, struct run *run, struct err *e);
 
 /* Forgets everything; the memory is kept for what comes. */

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "feed/fold.h"
+#include "feed/tap.h"
 #include "feed/writer.h"
 
 struct intake {
@@ -22,25 +23,36 @@ struct intake {
 	XXH3_state_t *digest;
 	uint64_t extent;       /* octets fed */
 	uint64_t skip_until;   /* observations before this octet are counted already */
-	uint64_t accepted, rejected; /* since the last commit */
+	struct tap tap;        /* its counts are those since the last commit */
 	struct sink sink;
 };
 
 static int observe(void *ctx, const struct observation *o)
 {
 	struct intake *in = ctx;
-	fold_add(in->fold, o);
-	in->accepted++;
+	tap_observe(&in->tap, o);
 	return 0;
 }
 
 static int reject(void *ctx, uint64_t line, struct bytes input, const char *reason)
 {
 	struct intake *in = ctx;
-	in->rejected++;
+	tap_reject(&in->tap);
 	if (in->opt.reject)
 		in->opt.reject(in->opt.ctx, line, input, reason);
 	return 0;
+}
+
+static void left_out(void *ctx, enum left_out why, uint64_t n)
+{
+	struct intake *in = ctx;
+	tap_left_out(&in->tap, why, n);
+}
+
+static void sensor(void *ctx, struct bytes id)
+{
+	struct intake *in = ctx;
+	tap_sensor(&in->tap, id);
 }
 
 /* While lines that are counted already go by again. */
@@ -71,11 +83,13 @@ struct intake *intake_open(const struct intake_options *opt, struct err *e)
 	if (opt->overlap && !opt->whole)
 		in->writer = writer_new(opt->store, opt->note_key, opt->memory / 2);
 	in->fold = fold_new(in->writer ? opt->memory / 2 : opt->memory);
+	tap_init(&in->tap, opt->sensor, opt->exclusion);
+	in->tap.fold = in->fold;
 	in->digest = XXH3_createState();
 	if (!in->digest)
 		abort();
 	XXH3_128bits_reset(in->digest);
-	in->sink = (struct sink){.observe = observe, .reject = reject, .ctx = in};
+	in->sink = (struct sink){.observe = observe, .reject = reject, .left_out = left_out, .sensor = sensor, .ctx = in};
 	if (opt->resume) {
 		in->note = *opt->resume;
 		in->expected = *opt->resume;
@@ -97,6 +111,7 @@ void intake_close(struct intake *in)
 	fold_free(in->fold);
 	XXH3_freeState(in->digest);
 	buffer_release(&in->note_key);
+	tap_release(&in->tap);
 	free(in);
 }
 
@@ -112,7 +127,8 @@ static struct hash128 digest_now(const struct intake *in)
 /* Octets that lie before skip_until: for the digest alone, or for the rejects in them too. */
 static int feed_again(struct intake *in, struct bytes run)
 {
-	const struct sink again = {.observe = observe_again, .reject = reject_again, .ctx = in};
+	const struct sink again = {
+		.observe = observe_again, .reject = reject_again, .sensor = sensor, .ctx = in};
 	return in->again ? in->opt.format->feed(in->reader, run, &again) : 0;
 }
 
@@ -141,6 +157,7 @@ static size_t until(const struct intake *in, size_t n, uint64_t mark)
 
 int intake_feed(struct intake *in, struct bytes run, struct err *e)
 {
+	in->tap.now_s = (uint64_t)time(NULL);
 	while (run.n) {
 		size_t n = until(in, until(in, run.n, in->skip_until), in->checking ? in->expected.extent : 0);
 		int rc = feed_piece(in, bytes_of(run.p, n), e);
@@ -164,8 +181,8 @@ static struct note note_now(struct intake *in, bool done)
 	in->opt.format->position(in->reader, &note.position, &note.lines);
 	note.extent = in->extent;
 	note.digest = digest_now(in);
-	note.accepted += in->accepted;
-	note.rejected += in->rejected;
+	note.accepted += in->tap.accepted;
+	note.rejected += in->tap.rejected;
 	note.rejects_bytes = in->opt.before_commit ? in->opt.before_commit(in->opt.ctx) : 0;
 	note.time_s = (uint64_t)time(NULL);
 	return note;
@@ -217,20 +234,23 @@ static int commit(struct intake *in, bool done, struct err *e)
 	if (rc < 0)
 		return rc;
 	in->note = note;
-	in->accepted = in->rejected = 0;
+	in->tap.accepted = in->tap.rejected = 0;
+	in->tap.fold = in->fold; /* another was given for it */
 	return 0;
 }
 
 int intake_flush(struct intake *in, struct err *e)
 {
-	if (!fold_records(in->fold))
+	if (fold_is_empty(in->fold))
 		return 0;
 	return in->opt.whole ? write_batch(in, e) : commit(in, false, e);
 }
 
 int intake_finish(struct intake *in, struct err *e)
 {
-	const struct sink again = {.observe = observe_again, .reject = reject_again, .ctx = in};
+	const struct sink again = {
+		.observe = observe_again, .reject = reject_again, .sensor = sensor, .ctx = in};
+	in->tap.now_s = (uint64_t)time(NULL);
 	bool all_known = in->extent <= in->skip_until && in->note.done;
 	int rc = in->opt.format->finish(in->reader, all_known ? &again : &in->sink);
 	if (rc < 0)
@@ -247,6 +267,6 @@ int intake_finish(struct intake *in, struct err *e)
 void intake_counts(const struct intake *in, struct note *ret)
 {
 	*ret = in->note;
-	ret->accepted += in->accepted;
-	ret->rejected += in->rejected;
+	ret->accepted += in->tap.accepted;
+	ret->rejected += in->tap.rejected;
 }

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "feed/note.h"
+#include "ingest/exclusion.h"
 #include "ingest/reader.h"
 #include "store/store.h"
 
@@ -26,6 +27,8 @@ struct intake_options {
 	                                     * with whole. memory is then shared by two folds */
 	bool whole;                         /* all or nothing: what does not reach intake_finish leaves nothing */
 	bool replay;                        /* with resume: hand the rejects before the position to reject again */
+	struct bytes sensor;                 /* copied: whom it counts for where the input names nobody */
+	const struct exclusion *exclusion;   /* borrowed; may be NULL */
 	const struct reader_options *reader; /* borrowed until intake_close; may be NULL */
 	/* A line was rejected; may be NULL. */
 	void (*reject)(void *ctx, uint64_t line, struct bytes input, const char *reason);

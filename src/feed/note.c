@@ -8,6 +8,7 @@ enum {
 	NOTE = 0x01, /* first octet of a note's key; dribble-keys(5) */
 	NOTE_FILE = 'f',
 	NOTE_BODY = 'k',
+	NOTE_COLLECTOR = 'c',
 	FIELDS = 8,
 };
 
@@ -34,6 +35,12 @@ void note_key_body(struct buffer *out, struct bytes account, struct bytes idempo
 	buffer_release(&both);
 	buffer_put(out, start, sizeof(start));
 	buffer_put(out, h.b, sizeof(h.b));
+}
+
+void note_key_collector(struct buffer *out, uint8_t number)
+{
+	const uint8_t key[3] = {NOTE, NOTE_COLLECTOR, number};
+	buffer_put(out, key, sizeof(key));
 }
 
 void note_encode(const struct note *n, struct buffer *out)

@@ -29,6 +29,8 @@ struct note {
 void note_key_file(struct buffer *out, struct bytes head, uint32_t number);
 /* Key of the note of an HTTP body with an idempotency key. */
 void note_key_body(struct buffer *out, struct bytes account, struct bytes idempotency_key);
+/* Key of the note of a collector's last commit (feed/collector.h), which is no struct note. */
+void note_key_collector(struct buffer *out, uint8_t number);
 
 void note_encode(const struct note *n, struct buffer *out);
 int note_decode(struct bytes bytes, struct note *ret);

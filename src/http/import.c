@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "answer/answer.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "feed/intake.h"
 #include "http/http_priv.h"
@@ -166,10 +167,31 @@ static bool begin_key(struct request *r, struct import *im, bool *ret_resume)
 	return true;
 }
 
+/* What the body is, and who saw it. False: answered. */
+static bool begin_source(struct request *r, const struct reader_format **ret_format, struct bytes *ret_sensor)
+{
+	const char *format = request_header(r, "dribble-format"), *sensor = request_header(r, "dribble-sensor");
+	*ret_format = format ? reader_format_named(format) : &cof_format;
+	if (!*ret_format) {
+		respond_error(r, MHD_HTTP_BAD_REQUEST, "dribble-format: there is no format \"%.32s\"", format);
+		return false;
+	}
+	if (sensor && (!*sensor || strlen(sensor) > MEMBER_MAX)) {
+		respond_error(r, MHD_HTTP_BAD_REQUEST, "dribble-sensor: it must have 1 to %d octets", MEMBER_MAX);
+		return false;
+	}
+	*ret_sensor = bytes_str(sensor ? sensor : r->who.name[0] ? r->who.name : "anonymous");
+	return true;
+}
+
 static int import_begin(struct request *r)
 {
+	const struct reader_format *format;
+	struct bytes sensor;
 	enum compression kind;
 	bool resume;
+	if (!begin_source(r, &format, &sensor))
+		return 1;
 	const char *length = request_header(r, "content-length");
 	if (!encoding_of(r, &kind)) {
 		respond_error(r, MHD_HTTP_BAD_REQUEST,
@@ -196,7 +218,8 @@ static int import_begin(struct request *r)
 		memory = MEMORY_MIN;
 	struct intake_options opt = {
 		.store = r->server->store,
-		.format = &cof_format,
+		.format = format,
+		.sensor = sensor,
 		.memory = memory,
 		.note_key = buffer_bytes(&im->note_key),
 		.resume = resume ? &im->resume : NULL,

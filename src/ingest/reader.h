@@ -14,7 +14,8 @@
 #include "base/err.h"
 #include "model/observation.h"
 
-/* Why something that was understood gave no observation. Not an error: it is counted, not told one by one. */
+/* Why something that was understood gave no observation. Not an error: it is counted, not told one by one. Stores hold the
+ * numbers: new ones go to the end (and into dribble-keys(5)). */
 enum left_out {
 	LEFT_OUT_QUESTION,   /* a question, or another message that is no answer to one */
 	LEFT_OUT_RCODE,      /* an answer that says neither NOERROR nor NXDOMAIN */
@@ -24,9 +25,9 @@ enum left_out {
 	LEFT_OUT_BAILIWICK,  /* records outside the zone that was asked, or that answer something else */
 	LEFT_OUT_UNMATCHED,  /* answers to no question that was seen: they may be spoofed */
 	LEFT_OUT_OTHER,      /* packets and lines about something else than DNS */
-	LEFT_OUT_POLICY,     /* answers that a resolver's policy made up */
 	LEFT_OUT_UNCERTAIN,  /* records whose owner or type a log does not tell */
 	LEFT_OUT_EXCLUDED,   /* by the lists of ingest/exclusion.h */
+	LEFT_OUT_POLICY,     /* answers that a resolver's policy made up */
 	LEFT_OUT_REASONS,
 };
 

@@ -161,6 +161,15 @@ static bool put_rest(struct buffer *out, struct bytes before, struct bytes after
 	return true;
 }
 
+void key_put_sensor(struct buffer *out, struct bytes id, uint8_t what)
+{
+	buffer_put_byte(out, KEY_SENSOR);
+	uint8_t *start = buffer_reserve(out, 2 * id.n + 2), *to = escape(start, id.p, id.n);
+	*to++ = END;
+	*to++ = what;
+	out->n += (size_t)(to - start);
+}
+
 static bool put_data(struct buffer *out, enum rdata_form form, struct bytes rdata,
                      const struct term *term)
 {
@@ -317,6 +326,30 @@ static const uint8_t *get_name(const uint8_t *p, const uint8_t *end, bool at_end
 	*to++ = 0;
 	*ret_n = (size_t)(to - ret_wire);
 	return at_end ? p : p + 1;
+}
+
+int key_get_sensor(struct bytes key, uint8_t *ret_id, size_t *ret_id_n, uint8_t *ret_what)
+{
+	size_t n = 0;
+	if (key.n < 3 || !key_is_sensor(key))
+		return ERR_CORRUPT;
+	const uint8_t *p = key.p + 1, *end = key.p + key.n - 2; /* the zero and what is counted */
+	for (; p < end; p++) {
+		uint8_t c = *p;
+		if (c < ESCAPE || n == MEMBER_MAX)
+			return ERR_CORRUPT;
+		if (c == ESCAPE) {
+			if (++p == end || *p < 1 || *p > ESCAPE + 1)
+				return ERR_CORRUPT;
+			c = *p - 1;
+		}
+		ret_id[n++] = c;
+	}
+	if (*end != END || !end[1])
+		return ERR_CORRUPT;
+	*ret_id_n = n;
+	*ret_what = end[1];
+	return 0;
 }
 
 size_t key_subject_len(struct bytes key)

@@ -28,6 +28,17 @@ enum subject_kind {
 	SUBJECT_TEXT = 'x',
 };
 
+/* What a sensor contributed stands in rows of its own, before all records: '#', the sensor's id, zero, and an octet for what is
+ * counted (feed/tally.h). No function below takes them for rows of records. */
+#define KEY_SENSOR '#'
+void key_put_sensor(struct buffer *out, struct bytes id, uint8_t what);
+static inline bool key_is_sensor(struct bytes key)
+{
+	return key.n && key.p[0] == KEY_SENSOR;
+}
+/* ret_id has room for MEMBER_MAX octets. ERR_CORRUPT when it is no such key. */
+int key_get_sensor(struct bytes key, uint8_t *ret_id, size_t *ret_id_n, uint8_t *ret_what);
+
 /* Append a subject. name is canonical wire form. */
 void key_put_name(struct buffer *out, struct bytes name);
 void key_put_ipv4(struct buffer *out, const uint8_t addr[static 4]);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "feed/intake.h"
+#include "store/keys.h"
 
 /* Takes lines into a store. */
 static inline void kit_feed(struct store *s, const char *lines)
@@ -42,10 +43,11 @@ static inline void kit_line(struct buffer *out, const char *owner, const char *t
 	            owner, type, data);
 }
 
-/* What a store holds: keys and values in hexadecimal, a row a line. Notes are left out. */
+/* What a store holds: keys and values in hexadecimal, a row a line. Notes and sensors, which have the time of the day, are
+ * left out. */
 static inline char *kit_dump(struct store *s)
 {
-	static const uint8_t first = STORE_FIRST_ROW;
+	static const uint8_t first = KEY_SENSOR + 1;
 	struct buffer out = BUFFER_INIT;
 	struct bytes key, value;
 	struct scan *sc;

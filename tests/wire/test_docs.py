@@ -409,6 +409,10 @@ def another_reader():
         raise Skip(error)
     ok(len(found.tables) == 2 and found.n_fresh > 3000, found.tables, found.n_fresh)
     ok(any(not flag & 1 for t in found.tables for flag in t.flags), "only plain segments were met")
+    sensors = {key: layout.Value.parse(found.rows.pop(key)) for key in list(found.rows) if key[:1] == layout.SENSOR}
+    count = {name: sum(r.get("sensor_id", "import") == name for records in (*large, *small) for r in records) for name in ("import", "here", "there")}
+    eq({layout.sensor_of(key): v.count for key, v in sensors.items()}, {(name.encode(), 1): n for name, n in count.items()}, "sensors")
+    ok(all(abs(t - time.time()) < 3600 for v in sensors.values() for t in (v.first, v.last)), sensors)
     differ = sorted(key for key in {**found.rows, **wanted} if found.rows.get(key) != wanted.get(key))
     show = lambda rows, key: rows[key].hex() if key in rows else "-"  # noqa: E731
     ok(not differ, f"{len(differ)} rows differ", *(f"{k.hex()}\n  store {show(found.rows, k)}\n  page  {show(wanted, k)}" for k in differ[:8]))
