@@ -120,3 +120,32 @@ void cli_serving_remove(const struct store *s)
 	unlink(path);
 	free(path);
 }
+
+static int load_lists(struct exclusion *x, enum exclusion_kind kind, const struct config_paths *paths, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; i < paths->n && rc == 0; i++)
+		rc = exclusion_load(x, kind, paths->p[i], e);
+	return rc;
+}
+
+int cli_exclusion(const char *command, const struct config *config, struct exclusion **ret)
+{
+	struct err e;
+	struct exclusion *x = NULL;
+	int rc = 0;
+	if (config->exclude.n || config->only.n) {
+		x = exclusion_new();
+		rc = load_lists(x, EXCLUSION_EXCLUDE, &config->exclude, &e);
+		if (rc == 0)
+			rc = load_lists(x, EXCLUSION_ONLY, &config->only, &e);
+		if (rc < 0) {
+			exclusion_free(x);
+			cli_fail(command, EXIT_FAILED, "%s", e.text);
+			return rc;
+		}
+		exclusion_seal(x);
+	}
+	*ret = x;
+	return 0;
+}

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "cli/command.h"
 #include "config/config.h"
+#include "ingest/exclusion.h"
 #include "store/store.h"
 
 /* One sentence on stderr, prefixed "dribble COMMAND: ". Returns code. */
@@ -18,6 +19,9 @@ int cli_options(int argc, char **argv, struct config *config, unsigned scope,
 
 /* Opens the configured store. On failure says why, and how to reach the server that holds it, and returns NULL. */
 struct store *cli_store(const char *command, const struct config *config, enum store_mode mode);
+
+/* Reads the lists of the options exclude and only: NULL to *ret when there are none. On failure says why. */
+int cli_exclusion(const char *command, const struct config *config, struct exclusion **ret);
 
 /* The file by which a server tells others that it holds a store. */
 void cli_serving_write(const struct store *s, const char *url);

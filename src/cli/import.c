@@ -48,6 +48,7 @@ struct import {
 	struct buffer reject_lines;
 	struct err reject_error;
 	unsigned told; /* rejects of this file shown on stderr */
+	struct exclusion *exclusion; /* NULL: there are no lists */
 	uint64_t accepted, rejected;
 };
 
@@ -143,13 +144,30 @@ static const struct reader_format *format_of(const struct import *im)
 	return im->format && strcmp(im->format, "auto") != 0 ? reader_format_named(im->format) : NULL;
 }
 
-static void report(struct import *im, const struct note *n, const struct note *before)
+static void report_left_out(const uint64_t *left_out)
+{
+	uint64_t all = 0;
+	for (int i = 0; i < LEFT_OUT_REASONS; i++)
+		all += left_out[i];
+	if (!all)
+		return;
+	fprintf(stderr, ", %llu left out", (unsigned long long)all);
+	for (int i = 0, n = 0; i < LEFT_OUT_REASONS; i++) {
+		if (left_out[i])
+			fprintf(stderr, "%s%s %llu", n++ ? ", " : " (", left_out_name((enum left_out)i),
+			        (unsigned long long)left_out[i]);
+	}
+	fputc(')', stderr);
+}
+
+static void report(struct import *im, const struct note *n, const struct note *before, const uint64_t *left_out)
 {
 	double seconds = progress_seconds(&im->progress);
 	uint64_t accepted = n->accepted - before->accepted;
-	fprintf(stderr, "%s: %llu observations, %llu lines rejected, %.1f s (%.0f/s)\n", im->name,
-	        (unsigned long long)accepted, (unsigned long long)(n->rejected - before->rejected),
-	        seconds, seconds > 0 ? (double)accepted / seconds : 0);
+	fprintf(stderr, "%s: %llu observations, %llu lines rejected", im->name, (unsigned long long)accepted,
+	        (unsigned long long)(n->rejected - before->rejected));
+	report_left_out(left_out);
+	fprintf(stderr, ", %.1f s (%.0f/s)\n", seconds, seconds > 0 ? (double)accepted / seconds : 0);
 }
 
 
@@ -158,6 +176,7 @@ static int into_store(struct import *im, struct store *s)
 	struct err e = {""};
 	struct note n = {0};
 	static const struct note none;
+	uint64_t left_out[LEFT_OUT_REASONS] = {0};
 	struct file_options opt = {
 		.store = s,
 		.format = format_of(im),
@@ -169,6 +188,8 @@ static int into_store(struct import *im, struct store *s)
 		.before_commit = before_commit,
 		.begin = begin,
 		.progress = progress,
+		.exclusion = im->exclusion,
+		.left_out = left_out,
 		.ctx = im,
 	};
 	int rc = file_import(&opt, im->in, &n, &e);
@@ -185,7 +206,7 @@ static int into_store(struct import *im, struct store *s)
 		        im->name, (unsigned long long)n.accepted);
 		return EXIT_DONE;
 	}
-	report(im, &n, &none);
+	report(im, &n, &none, left_out);
 	im->rejected += n.rejected;
 	return EXIT_DONE;
 }
@@ -321,6 +342,11 @@ static int run(struct import *im, int n, char **paths)
 		if (im->rejects < 0)
 			return cli_fail("import", EXIT_FAILED, "%s: %s", im->rejects_path, strerror(errno));
 	}
+	if (im->server && (config_source(&im->config, "exclude") == CONFIG_COMMAND_LINE ||
+	                   config_source(&im->config, "only") == CONFIG_COMMAND_LINE))
+		return cli_fail("import", EXIT_USAGE, "--exclude and --only do not go with --server: the server has lists of its own");
+	if (!im->server && cli_exclusion("import", &im->config, &im->exclusion) < 0)
+		return EXIT_FAILED;
 	signal(SIGPIPE, SIG_IGN);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
@@ -328,6 +354,7 @@ static int run(struct import *im, int n, char **paths)
 	if (im->rejects >= 0 && close(im->rejects) != 0)
 		code = cli_fail("import", EXIT_FAILED, "%s: %s", im->rejects_path, strerror(errno));
 	buffer_release(&im->reject_lines);
+	exclusion_free(im->exclusion);
 	return code;
 }
 
@@ -344,7 +371,7 @@ int import_main(int argc, char **argv)
 		{NULL, NULL, NULL},
 	};
 	int first = cli_options(argc, argv, &im.config,
-	                        CONFIG_FOR_STORE | CONFIG_FOR_FEEDING | CONFIG_FOR_READING, own, help,
+	                        CONFIG_FOR_STORE | CONFIG_FOR_FEEDING | CONFIG_FOR_READING | CONFIG_FOR_LISTS, own, help,
 	                        &code);
 	if (first < 0)
 		return code;

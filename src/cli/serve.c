@@ -81,13 +81,17 @@ static int serve(const struct config *config, struct store *store)
 {
 	struct err e;
 	struct access *access = NULL;
+	struct exclusion *exclusion = NULL;
 	struct server *server;
 	sigset_t signals;
 	end_signals(&signals);
+	if (cli_exclusion("serve", config, &exclusion) < 0)
+		return EXIT_FAILED;
 	int rc = open_gate(config, &access, &e);
 	if (rc == 0)
-		rc = server_start(config, store, access, &server, &e);
+		rc = server_start(config, store, access, exclusion, &server, &e);
 	if (rc < 0) {
+		exclusion_free(exclusion);
 		access_free(access);
 		return cli_fail("serve", EXIT_FAILED, "%s", e.text);
 	}
@@ -97,6 +101,7 @@ static int serve(const struct config *config, struct store *store)
 	wait_for_end(&signals);
 	server_stop(server, GRACE_MS);
 	cli_serving_remove(store);
+	exclusion_free(exclusion);
 	access_free(access);
 	return EXIT_DONE;
 }

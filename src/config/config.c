@@ -203,6 +203,28 @@ static int add_listen(struct config_listen *listen, const char *value, bool firs
 	return 0;
 }
 
+static void clear_paths(struct config_paths *paths)
+{
+	while (paths->n)
+		free(paths->p[--paths->n]);
+}
+
+static int add_path(struct config_paths *paths, const struct option_row *row, const char *value, bool first, bool store,
+		    struct err *e)
+{
+	int rc = check_text(row, value, e);
+	if (rc || !store)
+		return rc;
+	if (first)
+		clear_paths(paths);
+	if (!*value)
+		return 0;
+	if (paths->n == CONFIG_PATHS_MAX)
+		return err_set(e, ERR_LIMIT, "more than %d files", CONFIG_PATHS_MAX);
+	paths->p[paths->n++] = xstrdup(value);
+	return 0;
+}
+
 static int set_row(struct config *config, const struct option_row *row, const char *value,
 		   struct config_origin origin, struct err *e)
 {
@@ -220,6 +242,9 @@ static int set_row(struct config *config, const struct option_row *row, const ch
 			*text = xstrdup(value);
 			free(old);
 		}
+		break;
+	case OPTION_PATHS:
+		rc = add_path(member, row, value, origin.source > was->source, store, e);
 		break;
 	case OPTION_ADDRESS:
 		rc = add_listen(member, value, origin.source > was->source, store, e);
@@ -260,6 +285,12 @@ int config_set(struct config *config, const char *name, const char *value,
 	return rc;
 }
 
+enum config_source config_source(const struct config *config, const char *name)
+{
+	const struct option_row *row = option_find(bytes_str(name), CONFIG_FOR_ALL);
+	return row ? config->origins[row - option_rows].source : CONFIG_DEFAULT;
+}
+
 void config_init(struct config *config)
 {
 	*config = (struct config){0};
@@ -279,6 +310,8 @@ void config_release(struct config *config)
 		if (row->type == OPTION_STRING || row->type == OPTION_URI ||
 		    row->type == OPTION_PATH)
 			free(*(char **)member_of(config, row));
+		else if (row->type == OPTION_PATHS)
+			clear_paths(member_of(config, row));
 	}
 	free(config->file);
 	*config = (struct config){0};
@@ -322,6 +355,14 @@ int config_accounts_path(const struct config *config, char **ret_path, struct er
 	return 0;
 }
 
+size_t option_values(const struct config *config, const struct option_row *row)
+{
+	const void *member = member_of(config, row);
+	if (row->type == OPTION_ADDRESS)
+		return ((const struct config_listen *)member)->n;
+	return row->type == OPTION_PATHS ? ((const struct config_paths *)member)->n : 1;
+}
+
 void option_print_value(const struct config *config, const struct option_row *row, size_t i,
 			struct buffer *out)
 {
@@ -331,6 +372,10 @@ void option_print_value(const struct config *config, const struct option_row *ro
 	case OPTION_URI:
 	case OPTION_PATH:
 		buffer_put_str(out, *(char **)member);
+		break;
+	case OPTION_PATHS:
+		if (i < ((struct config_paths *)member)->n)
+			buffer_put_str(out, ((struct config_paths *)member)->p[i]);
 		break;
 	case OPTION_ADDRESS:
 		buffer_put_str(out, ((struct config_listen *)member)->p[i].text);

@@ -18,7 +18,8 @@
 #include "base/err.h"
 
 #define CONFIG_LISTEN_MAX 8
-#define CONFIG_OPTIONS_MAX 32             /* rows of the table, checked in options.c */
+#define CONFIG_PATHS_MAX 64               /* of one option */
+#define CONFIG_OPTIONS_MAX 64             /* rows of the table, checked in options.c */
 #define CONFIG_VALUE_MAX 4096             /* octets of a value */
 #define CONFIG_FILE_MAX ((size_t)1 << 20) /* octets of a configuration file */
 
@@ -40,7 +41,8 @@ enum config_scope {
 	CONFIG_FOR_FEEDING = 1 << 4,  /* memory, threads */
 	CONFIG_FOR_SERVER = 1 << 5,   /* listen, limits, TLS, … */
 	CONFIG_FOR_LOG = 1 << 6,      /* log_level */
-	CONFIG_FOR_ALL = (1 << 7) - 1,
+	CONFIG_FOR_LISTS = 1 << 7,    /* exclude, only */
+	CONFIG_FOR_ALL = (1 << 8) - 1,
 };
 
 struct config_address {
@@ -55,6 +57,12 @@ struct config_address {
 
 struct config_listen {
 	struct config_address p[CONFIG_LISTEN_MAX];
+	size_t n;
+};
+
+/* An option that may be given several times. */
+struct config_paths {
+	char *p[CONFIG_PATHS_MAX]; /* owned */
 	size_t n;
 };
 
@@ -84,6 +92,7 @@ struct config {
 	char *tls_certificate;
 	char *tls_key;
 	int log_level; /* enum config_log_level */
+	struct config_paths exclude, only; /* lists of ingest/exclusion.h */
 
 	char *file; /* owned: the file that was loaded, or NULL */
 	struct config_origin origins[CONFIG_OPTIONS_MAX]; /* by row of the table */
@@ -98,11 +107,14 @@ int config_load_file(struct config *config, const char *path, struct err *e);
 /* The text of a file, path for its errors. config->file is not set. */
 int config_parse(struct config *config, const char *path, struct bytes text, struct err *e);
 
-/* A value that a stronger source has set already stays; it is checked all the same. `listen` is
- * added to the addresses of the same source. The sentence of an error names the option.
+/* A value that a stronger source has set already stays; it is checked all the same. What may be
+ * given several times (listen, exclude, …) is added to what the same source gave; an empty path adds none. The sentence of an error names the option.
  * ERR_NOTFOUND: no such option. */
 int config_set(struct config *config, const char *name, const char *value,
 	       struct config_origin origin, struct err *e);
+
+/* Where the value of an option is from. */
+enum config_source config_source(const struct config *config, const char *name);
 
 /* What no single value shows: the TLS files come in pairs, and so on. */
 int config_check(const struct config *config, struct err *e);

@@ -93,7 +93,7 @@ static int parse_line(struct config *config, struct bytes line, unsigned number,
 	}
 	memcpy(name, key.p, key.n < sizeof(name) ? key.n : sizeof(name) - 1);
 	const struct option_row *row = option_find(key, CONFIG_FOR_ALL);
-	if (row && row->type != OPTION_ADDRESS && seen[row - option_rows]) {
+	if (row && !option_repeats(row) && seen[row - option_rows]) {
 		rc = err_set(e, ERR_SYNTAX, "%s is given twice", row->name);
 		goto out;
 	}

@@ -55,11 +55,11 @@ void config_print(const struct config *config, FILE *out)
 {
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option_row *row = &option_rows[i];
-		size_t n = row->type == OPTION_ADDRESS ? config->listen.n : 1;
+		size_t n = option_values(config, row);
 		fprintf(out, "%s# %s\n# from: ", i ? "\n" : "", row->help);
 		print_source(config, config->origins[i], out);
 		fputc('\n', out);
-		for (size_t j = 0; j < n; j++) {
+		for (size_t j = 0; j == 0 || j < n; j++) { /* no path is an empty one */
 			struct buffer value = BUFFER_INIT;
 			option_print_value(config, row, j, &value);
 			fprintf(out, "%s = ", row->name);

@@ -9,6 +9,7 @@ enum option_type {
 	OPTION_STRING,
 	OPTION_URI, /* printable ASCII without blanks, not empty */
 	OPTION_PATH,
+	OPTION_PATHS,   /* repeatable */
 	OPTION_ADDRESS, /* repeatable */
 	OPTION_NUMBER,
 	OPTION_SIZE,     /* octets, with K, M, G or T (powers of 1024) */
@@ -21,7 +22,7 @@ struct option_row {
 	const char *name;
 	enum option_type type;
 	unsigned scope; /* enum config_scope */
-	size_t offset;  /* in struct config: char *, struct config_listen, uint64_t, bool or int by
+	size_t offset;  /* in struct config: char *, struct config_paths, struct config_listen, uint64_t, bool or int by
 			   type */
 	uint64_t least, most; /* of numbers, sizes and durations */
 	const char *const *words;
@@ -33,6 +34,14 @@ struct option_row {
 
 extern const struct option_row option_rows[];
 extern const size_t option_count;
+
+/* Whether it may be given several times. */
+static inline bool option_repeats(const struct option_row *row)
+{
+	return row->type == OPTION_ADDRESS || row->type == OPTION_PATHS;
+}
+/* How many values are in force. */
+size_t option_values(const struct config *config, const struct option_row *row);
 
 /* NULL when there is none. - and _ are the same. */
 const struct option_row *option_find(struct bytes name, unsigned scope);

@@ -61,6 +61,13 @@ const struct option_row option_rows[] = {
 	{"cache", OPTION_SIZE, CONFIG_FOR_READING | CONFIG_FOR_FEEDING | CONFIG_FOR_SERVER,
 	 AT(cache), 1 << 20, 1024 * GIGA, NULL, "512M", "SIZE", "the store's cache of blocks it has read",
 	 "At least 1M. Comes on top of what the operating system caches."},
+	{"exclude", OPTION_PATHS, CONFIG_FOR_LISTS, AT(exclude), 0, 0, NULL, "", "FILE",
+	 "list of names and addresses that are kept out of the store",
+	 "May be given up to 64 times. A rule a line: a name, which stands for all below it too, or a block of addresses. What has such "
+	 "a name or address as its owner or in its data is not stored. Lists are read once, at start. The section LISTS tells more."},
+	{"only", OPTION_PATHS, CONFIG_FOR_LISTS, AT(only), 0, 0, NULL, "", "FILE",
+	 "list of names and addresses beside which nothing is stored",
+	 "As exclude, which wins over it. What has none of these as its owner or in its data is not stored."},
 	{"tls_certificate", OPTION_PATH, CONFIG_FOR_SERVER, AT(tls_certificate), 0, 0, NULL, "",
 	 "FILE", "certificate chain (PEM): serve HTTPS", "Needs tls_key."},
 	{"tls_key", OPTION_PATH, CONFIG_FOR_SERVER, AT(tls_key), 0, 0, NULL, "", "FILE",

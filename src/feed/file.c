@@ -207,6 +207,8 @@ static int import(const struct file_options *opt, struct source *s, struct note 
 		opt->begin(opt->ctx, ret);
 	struct intake *intake = intake_open(&io, e);
 	rc = intake ? pump(opt, s, intake, ret, e) : ERR_USAGE;
+	for (int i = 0; intake && opt->left_out && i < LEFT_OUT_REASONS; i++)
+		opt->left_out[i] += intake_left_out(intake)[i];
 	intake_close(intake);
 	buffer_release(&key);
 	return rc;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "feed/note.h"
+#include "ingest/exclusion.h"
 #include "ingest/input.h"
 #include "ingest/reader.h"
 
@@ -24,6 +25,8 @@ struct file_options {
 	void (*begin)(void *ctx, const struct note *resumed);
 	/* Called now and then. Non-zero stops: ERR_CANCELLED, and what was committed stays. */
 	int (*progress)(void *ctx, const struct note *counts);
+	/* LEFT_OUT_REASONS numbers, to which is added what was left out; may be NULL. */
+	uint64_t *left_out;
 	void *ctx;
 };
 

@@ -58,7 +58,8 @@ static void sensor(void *ctx, struct bytes id)
 /* While lines that are counted already go by again. */
 static int observe_again(void *ctx, const struct observation *o)
 {
-	(void)ctx, (void)o;
+	struct intake *in = ctx;
+	in->tap.left_out[LEFT_OUT_EXCLUDED] += exclusion_refuses(in->opt.exclusion, o);
 	return 0;
 }
 
@@ -269,4 +270,9 @@ void intake_counts(const struct intake *in, struct note *ret)
 	*ret = in->note;
 	ret->accepted += in->tap.accepted;
 	ret->rejected += in->tap.rejected;
+}
+
+const uint64_t *intake_left_out(const struct intake *in)
+{
+	return in->tap.left_out;
 }

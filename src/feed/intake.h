@@ -28,8 +28,8 @@ struct intake_options {
 	bool whole;                         /* all or nothing: what does not reach intake_finish leaves nothing */
 	bool replay;                        /* with resume: hand the rejects before the position to reject again */
 	struct bytes sensor;                 /* copied: whom it counts for where the input names nobody */
-	const struct exclusion *exclusion;   /* borrowed; may be NULL */
 	const struct reader_options *reader; /* borrowed until intake_close; may be NULL */
+	const struct exclusion *exclusion;   /* what is not stored; borrowed; may be NULL */
 	/* A line was rejected; may be NULL. */
 	void (*reject)(void *ctx, uint64_t line, struct bytes input, const char *reason);
 	/* Called just before a run is committed: bytes of the rejects file, made durable. May be NULL. */
@@ -52,5 +52,9 @@ int intake_finish(struct intake *in, struct err *e);
 
 /* What was counted by now, resumed parts included. */
 void intake_counts(const struct intake *in, struct note *ret);
+
+/* What was left out since it was opened, by enum left_out: of a source that is continued without reading its start again, what was
+ * left out there is not counted. */
+const uint64_t *intake_left_out(const struct intake *in);
 
 void intake_close(struct intake *in);

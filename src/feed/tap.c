@@ -34,6 +34,11 @@ static struct bytes sensor_of(const struct tap *t)
 void tap_observe(struct tap *t, const struct observation *o)
 {
 	struct bytes id = o->seen.sensor_id.n ? o->seen.sensor_id : sensor_of(t);
+	if (exclusion_refuses(t->exclusion, o)) {
+		t->left_out[LEFT_OUT_EXCLUDED]++;
+		count(t, id, (enum tally_what)(TALLY_LEFT_OUT + LEFT_OUT_EXCLUDED), 1);
+		return;
+	}
 	fold_add(t->fold, o);
 	t->accepted++;
 	count(t, id, TALLY_OBSERVED, 1);

@@ -23,6 +23,7 @@ struct server {
 	const struct config *config; /* borrowed */
 	struct store *store;         /* borrowed */
 	struct access *access;       /* borrowed */
+	const struct exclusion *exclusion; /* borrowed; NULL: nothing is kept out */
 	struct workers *workers;     /* owned */
 	struct hangups *hangups;     /* owned */
 	struct MHD_Daemon *daemons[CONFIG_LISTEN_MAX];

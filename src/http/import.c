@@ -225,6 +225,7 @@ static int import_begin(struct request *r)
 		.resume = resume ? &im->resume : NULL,
 		.whole = true,
 		.replay = true,
+		.exclusion = r->server->exclusion,
 		.reject = reject,
 		.ctx = im,
 	};
@@ -320,7 +321,11 @@ static void answer(struct request *r)
 	buffer_putf(&body, "{\"accepted\": %llu, \"rejected\": %llu, \"errors\": [",
 	            (unsigned long long)counts.accepted, (unsigned long long)counts.rejected);
 	buffer_put_bytes(&body, buffer_bytes(&im->errors));
-	buffer_put_str(&body, "]}\n");
+	buffer_put_byte(&body, ']');
+	uint64_t excluded = intake_left_out(im->intake)[LEFT_OUT_EXCLUDED];
+	if (excluded)
+		buffer_putf(&body, ", \"excluded\": %llu", (unsigned long long)excluded);
+	buffer_put_str(&body, "}\n");
 	respond_body(r, MHD_HTTP_OK, "application/json", &body);
 }
 

@@ -353,7 +353,7 @@ static int listen_on(struct server *s, const struct config_address *address, con
 }
 
 int server_start(const struct config *config, struct store *store, struct access *access,
-                 struct server **ret, struct err *e)
+                 const struct exclusion *exclusion, struct server **ret, struct err *e)
 {
 	char *cert = NULL, *key = NULL;
 	int rc = 0;
@@ -361,6 +361,7 @@ int server_start(const struct config *config, struct store *store, struct access
 	s->config = config;
 	s->store = store;
 	s->access = access;
+	s->exclusion = exclusion;
 	pthread_mutex_init(&s->keys_lock, NULL);
 	s->workers = workers_new(WORKERS);
 	s->hangups = hangups_new(config->connection_timeout_ms);

@@ -6,14 +6,15 @@
 #include "access/access.h"
 #include "base/err.h"
 #include "config/config.h"
+#include "ingest/exclusion.h"
 #include "store/store.h"
 
 struct server;
 
-/* Listens. config, store and access are borrowed until server_stop. While access
+/* Listens. config, store, access and exclusion (may be NULL) are borrowed until server_stop. While access
  * is open (no account was ever known) everybody may read and feed. */
 int server_start(const struct config *config, struct store *store, struct access *access,
-                 struct server **ret, struct err *e);
+                 const struct exclusion *exclusion, struct server **ret, struct err *e);
 
 /* The address it listens on, number i as given, as http://ADDR:PORT; NULL past the last. */
 const char *server_url(const struct server *s, size_t i);
