@@ -65,6 +65,14 @@ static void fail_storing(struct import *im, int rc, const struct err *e)
 	                    : "the store failed; nothing of this was acknowledged");
 }
 
+static void respond_failed(struct request *r, const struct import *im)
+{
+	if (im->status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		respond_error_with(r, im->status, "retry-after", "60", "%s", im->error.text);
+	else
+		respond_error(r, im->status, "%s", im->error.text);
+}
+
 /* --- idempotency keys --- */
 
 /* False when the same key is under way already. */
@@ -159,8 +167,8 @@ static bool begin_key(struct request *r, struct import *im, bool *ret_resume)
 	}
 	int rc = note_get(r->server->store, buffer_bytes(&im->note_key), &im->resume, &e);
 	if (rc < 0) {
-		log_error("http", "reading a note failed: %s", e.text);
-		respond_error(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "the store failed");
+		fail_storing(im, rc, &e);
+		respond_failed(r, im);
 		return false;
 	}
 	*ret_resume = rc == 1;
@@ -311,10 +319,7 @@ static void answer(struct request *r)
 	if (rc < 0)
 		fail_storing(im, rc, &e);
 	if (im->status) {
-		if (im->status == MHD_HTTP_SERVICE_UNAVAILABLE)
-			respond_error_with(r, im->status, "retry-after", "60", "%s", im->error.text);
-		else
-			respond_error(r, im->status, "%s", im->error.text);
+		respond_failed(r, im);
 		return;
 	}
 	intake_counts(im->intake, &counts);

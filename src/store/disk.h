@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The embedded store, as its own files see it: store_rocksdb.c (opening, runs, scans) and keeper.c (work behind the scenes).
+/* The embedded store, as its own files see it: store_rocksdb.c (opening, runs, scans), contents.c
+ * (what is in RocksDB, and learning it anew after a failure) and keeper.c (work behind the scenes).
  *
  * DESIGN: what comes in large runs is written at once as a table, a file of rows in order (store/table.h). What comes in small
  * ones goes to RocksDB, whose log makes it durable at little cost, and becomes a table when it is enough. Which tables are
@@ -44,13 +45,15 @@ struct disk {
 	struct keeper *keeper; /* NULL when read-only */
 	struct counting *counting;
 	bool read_only;
-	pthread_rwlock_t writing; /* held for reading while a small run is written, for writing to change area */
+	pthread_rwlock_t writing; /* held for reading while a change goes to RocksDB and comes into view, for writing to
+	                             change area or to open RocksDB again */
 	pthread_mutex_t publishing; /* who changes fresh holds it; taken before view */
 	pthread_mutex_t view;     /* what scans see changes in one step under it */
 	struct fresh *fresh;      /* held; guarded by view */
 	uint32_t first_area;      /* guarded by publishing */
 	uint32_t area;            /* the newest; guarded by writing */
 	atomic_ullong begun;      /* commits, also those that failed */
+	struct buffer doubtful;   /* uint64_t: numbers of tables that may be alive in RocksDB; guarded by publishing */
 	atomic_ullong generation; /* as many, when they are done: the same number says that none is on its way */
 };
 
@@ -60,6 +63,14 @@ int disk_sync_directory(const char *dir, struct err *e);
 /* The fresh rows as they are now, held. */
 struct fresh *disk_hold_fresh(struct disk *d);
 
+/* Learns from RocksDB which tables are alive and which rows are fresh. *ret_gone: a table's file was not there. */
+int disk_load(struct disk *d, bool *ret_gone, struct err *e);
+/* Where a change has failed: opens RocksDB again, and learns anew what is there. */
+int disk_mend(struct disk *d, struct err *e);
+/* A change that was to make a table alive failed: what RocksDB has of it is known when that is opened again. */
+void disk_doubt(struct disk *d, uint64_t number);
+
+void disk_put_be(uint8_t *to, uint64_t v, int octets);
 void disk_area_prefix(uint32_t area, uint8_t to[static AREA_PREFIX]);
 
 void disk_table_key(uint64_t number, uint8_t to[static TABLE_KEY]);

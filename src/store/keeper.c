@@ -6,8 +6,15 @@
  * (fresh rows that become a table, a merge of smaller tables), does it first, and goes on. So few
  * tables are alive at any time, whatever is under way, with no more threads than one. Merges nest,
  * each of a lower size class than the one that it interrupts.
+ *
+ * What fails is tried again, seldomer and seldomer: a disk that was full may have room. A table that
+ * cannot be read is left alone from then on, and the others are merged without it.
  */
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "store/counting.h"
@@ -22,6 +29,8 @@ enum {
 	DICTIONARY_OCTETS = 256 << 10, /* measured: twice as much gains half a percent */
 	DICTIONARY_ROWS = 400000, /* smaller tables have none: it would cost more than it gains */
 	SAMPLE_OCTETS = 8 * DICTIONARY_OCTETS,
+	RETRY_FIRST_S = 1, /* after a failure it is tried again, after twice the time each time */
+	RETRY_LAST_S = 10,
 	LOOK_UP = 4096, /* rows between two looks at whether to stop */
 };
 
@@ -45,6 +54,9 @@ struct keeper {
 			 way */
 	uint32_t settle_to; /* areas before it are being settled, 0: none are; kept when that fails.
 			       By who works */
+	struct buffer bad;  /* uint64_t: numbers of tables that cannot be read. By who works */
+	atomic_size_t n_bad;
+	unsigned retry_s;   /* 0: nothing failed */
 	int rc;             /* of the last work, and what it said */
 	struct err error;
 };
@@ -124,8 +136,7 @@ static int areas_to_table(struct keeper *k, uint32_t to, struct table **ret, str
 }
 
 /* Writes that areas before one no longer count, and the table that has their rows instead. When
- * that fails, the log may have it all the same, and so the next open: the file must stay, which
- * that open removes if it is not listed. */
+ * that fails, the log may have it all the same: the file must stay until that is known. */
 static int change_areas(struct disk *d, uint32_t from, uint32_t to, struct table *table,
 			struct err *e)
 {
@@ -135,10 +146,15 @@ static int change_areas(struct disk *d, uint32_t from, uint32_t to, struct table
 	rocks_batch_put(b, bytes_of(&key, 1), bytes_of(first + 1, AREA_PREFIX - 1));
 	if (table)
 		disk_put_table(b, table, TABLE_LEVEL_FAST);
+	pthread_rwlock_rdlock(&d->writing);
 	int rc = rocks_write(d->rocks, b, e);
 	rocks_batch_free(b);
-	if (rc < 0)
+	if (rc < 0) {
+		if (table)
+			disk_doubt(d, table_number(table));
+		pthread_rwlock_unlock(&d->writing);
 		return rc;
+	}
 	pthread_mutex_lock(&d->publishing);
 	struct fresh *before = d->fresh, *rest = fresh_without(before, to);
 	pthread_mutex_lock(&d->view);
@@ -155,6 +171,7 @@ static int change_areas(struct disk *d, uint32_t from, uint32_t to, struct table
 	rocks_write(
 		d->rocks, b,
 		NULL); /* nobody sees what is deleted: a failure costs room until the next open */
+	pthread_rwlock_unlock(&d->writing);
 	rocks_batch_free(b);
 	return 0;
 }
@@ -168,7 +185,11 @@ static int settle_fresh(struct keeper *k, struct err *e)
 		k->settle_to = ++d->area;
 		pthread_rwlock_unlock(&d->writing);
 	}
-	uint32_t from = d->first_area; /* nobody but the keeper changes it */
+	uint32_t from = d->first_area; /* nobody but the keeper changes it, and who mends */
+	if (from >= k->settle_to) {    /* it had failed, and was in the log after all */
+		k->settle_to = 0;
+		return 0;
+	}
 	int rc = areas_to_table(k, k->settle_to, &table, e);
 	if (rc == 0)
 		rc = change_areas(d, from, k->settle_to, table, e);
@@ -211,6 +232,7 @@ static int change_tables(struct disk *d, const struct table_set *old, struct tab
 		gone[i] = table_number(live_table(old->live[i]));
 		disk_delete_table(b, gone[i]);
 	}
+	pthread_rwlock_rdlock(&d->writing);
 	int rc = rocks_write(d->rocks, b, e);
 	rocks_batch_free(b);
 	if (rc == 0) {
@@ -218,13 +240,66 @@ static int change_tables(struct disk *d, const struct table_set *old, struct tab
 		counting_replaced(d->counting, gone, n, table_number(new));
 		tables_change(d->tables, &new, 1, gone, n);
 		pthread_mutex_unlock(&d->view);
+	} else {
+		disk_doubt(d, table_number(new));
 	}
+	pthread_rwlock_unlock(&d->writing);
 	free(gone);
 	return rc;
 }
 
-/* Merges all tables of a set into one. class: see struct merge. */
+/* Whether there is room for what tables become: at most as much as they take now, which they do until
+ * it is there. */
+static int look_for_room(const struct disk *d, const struct table_set *set, struct err *e)
+{
+	struct statvfs fs;
+	uint64_t need = 0;
+	for (size_t i = 0; i < set->n; i++)
+		need += table_octets(live_table(set->live[i]));
+	if (statvfs(d->base.path, &fs) != 0)
+		return err_sys(e, errno, "%s", d->base.path);
+	uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
+	return room >= need ? 0
+			    : err_set(e, ERR_FULL, "%s: merging tables needs %llu octets of room, there are %llu",
+	                              d->base.path, (unsigned long long)need, (unsigned long long)room);
+}
+
+/* Finds the tables of a set that cannot be read. Returns how many there are. */
+static size_t find_bad(struct keeper *k, const struct table_set *set)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < set->n; i++) {
+		struct err e;
+		struct table *t = live_table(set->live[i]);
+		uint64_t number = table_number(t);
+		if (table_verify(t, &e) == 0)
+			continue;
+		log_error("store", "%s; it is not merged any more", e.text);
+		buffer_put(&k->bad, &number, sizeof(number));
+		n++;
+	}
+	atomic_fetch_add(&k->n_bad, n);
+	return n;
+}
+
+static int write_merged(struct keeper *k, const struct table_set *set, unsigned class, int level,
+			struct err *e);
+
+/* Merges all tables of a set into one. class: see struct merge. *ret_bad: how many of them cannot be
+ * read, when that is why it failed. */
 static int merge_tables(struct keeper *k, const struct table_set *set, unsigned class, int level,
+			size_t *ret_bad, struct err *e)
+{
+	int rc = look_for_room(k->disk, set, e);
+	*ret_bad = 0;
+	if (rc == 0)
+		rc = write_merged(k, set, class, level, e);
+	if (rc == ERR_CORRUPT || rc == ERR_IO)
+		*ret_bad = find_bad(k, set);
+	return rc;
+}
+
+static int write_merged(struct keeper *k, const struct table_set *set, unsigned class, int level,
 			struct err *e)
 {
 	struct merge merge = {set, class, k->merging};
@@ -257,11 +332,13 @@ static int merge_tables(struct keeper *k, const struct table_set *set, unsigned 
 	return rc;
 }
 
-/* The numbers of all tables that are being merged. The caller frees them. */
+/* The numbers of all tables that are being merged, and of those that cannot be. The caller frees them. */
 static uint64_t *busy_tables(const struct keeper *k, size_t *ret_n)
 {
-	uint64_t *busy = NULL;
-	size_t n = 0;
+	size_t n = k->bad.n / sizeof(uint64_t);
+	uint64_t *busy = xcalloc(n + 1, sizeof(*busy));
+	if (n)
+		memcpy(busy, k->bad.p, k->bad.n);
 	for (const struct merge *m = k->merging; m; m = m->outer) {
 		busy = xrealloc(busy, (n + m->set->n) * sizeof(*busy));
 		for (size_t i = 0; i < m->set->n; i++)
@@ -279,8 +356,10 @@ static int work_once(struct keeper *k, struct err *e)
 {
 	struct disk *d = k->disk;
 	unsigned class, below = k->merging ? k->merging->class : TABLES_CLASSES;
-	size_t n_busy;
-	int rc = 0;
+	size_t n_busy, bad = 0;
+	int rc = disk_mend(d, e);
+	if (rc < 0)
+		return rc;
 	if (fresh_is_over(d, 1)) {
 		rc = settle_fresh(k, e);
 		return rc < 0 ? rc : 1;
@@ -295,10 +374,10 @@ static int work_once(struct keeper *k, struct err *e)
 	free(chosen);
 	free(busy);
 	if (some) {
-		rc = merge_tables(k, some, class, TABLE_LEVEL_FAST, e);
+		rc = merge_tables(k, some, class, TABLE_LEVEL_FAST, &bad, e);
 		tables_release(d->tables, some);
 	}
-	return rc < 0 ? rc : n > 0;
+	return bad ? 1 : rc < 0 ? rc : n > 0;
 }
 
 /* Tells those who wait what became of a work. Under the lock. */
@@ -307,6 +386,10 @@ static void report(struct keeper *k, int rc, const struct err *e)
 	if (rc < 0 && rc != ERR_CANCELLED) {
 		log_warning("store", "merging failed and will be tried again: %s", e->text);
 		k->error = *e;
+		k->retry_s = !k->retry_s ? RETRY_FIRST_S : k->retry_s < RETRY_LAST_S ? 2 * k->retry_s : RETRY_LAST_S;
+	} else if (rc >= 0 && k->retry_s) {
+		log_info("store", "merging goes on");
+		k->retry_s = 0;
 	}
 	k->rc = rc < 0 ? rc : 0;
 	pthread_cond_broadcast(&k->changed);
@@ -328,15 +411,26 @@ static void work_between(struct keeper *k)
 	}
 }
 
+/* Until somebody says that there may be something to do, or it is time to try again. Under the lock. */
+static void sleep_until_woken(struct keeper *k)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += k->retry_s;
+	int rc = 0;
+	while (!k->woken && !atomic_load(&k->stopping) && rc == 0)
+		rc = k->retry_s ? pthread_cond_timedwait(&k->changed, &k->lock, &until)
+				: pthread_cond_wait(&k->changed, &k->lock);
+}
+
 static void *work(void *arg)
 {
 	struct keeper *k = arg;
 	pthread_mutex_lock(&k->lock);
-	while (!atomic_load(&k->stopping)) {
-		if (!k->woken) {
-			pthread_cond_wait(&k->changed, &k->lock);
-			continue;
-		}
+	for (;;) {
+		sleep_until_woken(k);
+		if (atomic_load(&k->stopping))
+			break;
 		struct err e;
 		k->woken = false;
 		pthread_mutex_unlock(&k->lock);
@@ -358,8 +452,12 @@ struct keeper *keeper_start(struct disk *d)
 	k->disk = d;
 	k->woken = true;
 	pthread_mutex_init(&k->working, NULL);
+	pthread_condattr_t attr;
 	pthread_mutex_init(&k->lock, NULL);
-	pthread_cond_init(&k->changed, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&k->changed, &attr);
+	pthread_condattr_destroy(&attr);
 	if (pthread_create(&k->thread, NULL, work, k) == 0)
 		return k;
 	free(k);
@@ -378,6 +476,7 @@ void keeper_stop(struct keeper *k)
 	pthread_mutex_destroy(&k->working);
 	pthread_mutex_destroy(&k->lock);
 	pthread_cond_destroy(&k->changed);
+	buffer_release(&k->bad);
 	free(k);
 }
 
@@ -395,7 +494,7 @@ int keeper_wait(struct keeper *k, bool large, struct err *e)
 	int rc = 0;
 	pthread_mutex_lock(&k->lock);
 	while (rc == 0 &&
-	       (fresh_is_over(d, FRESH_WAIT) || (large && tables_count(d->tables) >= TABLES_MAX))) {
+	       (fresh_is_over(d, FRESH_WAIT) || (large && tables_count(d->tables) >= TABLES_MAX + atomic_load(&k->n_bad)))) {
 		k->woken = true;
 		k->rc = 0;
 		pthread_cond_broadcast(&k->changed);
@@ -419,16 +518,41 @@ static bool is_small(struct disk *d, const struct table *t)
 	return small;
 }
 
+/* Merges all tables that can be read into one. */
+static int merge_all(struct keeper *k, struct err *e)
+{
+	struct disk *d = k->disk;
+	size_t n_busy, n = 0, bad = 0;
+	int rc = 0;
+	uint64_t *busy = busy_tables(k, &n_busy);
+	struct table_set *all = tables_hold(d->tables);
+	size_t *index = xcalloc(all->n + 1, sizeof(*index));
+	for (size_t i = 0; i < all->n; i++) {
+		if (!tables_are_among(table_number(live_table(all->live[i])), busy, n_busy))
+			index[n++] = i;
+	}
+	struct table_set *some = tables_hold_some(d->tables, all, index, n);
+	tables_release(d->tables, all);
+	free(index);
+	free(busy);
+	if (n && !(n == 1 && is_small(d, live_table(some->live[0]))))
+		rc = merge_tables(k, some, TABLES_CLASSES, TABLE_LEVEL_SMALL, &bad, e);
+	tables_release(d->tables, some);
+	if (bad)
+		merge_all(k, NULL); /* the others, without those; what failed is told */
+	return rc;
+}
+
 int keeper_compact(struct keeper *k, struct err *e)
 {
 	struct disk *d = k->disk;
 	pthread_mutex_lock(&k->working);
 	k->no_more = false;
-	int rc = has_fresh(d) ? settle_fresh(k, e) : 0;
-	struct table_set *set = tables_hold(d->tables);
-	if (rc == 0 && set->n && !(set->n == 1 && is_small(d, live_table(set->live[0]))))
-		rc = merge_tables(k, set, TABLES_CLASSES, TABLE_LEVEL_SMALL, e);
-	tables_release(d->tables, set);
+	int rc = disk_mend(d, e);
+	if (rc == 0 && has_fresh(d))
+		rc = settle_fresh(k, e);
+	if (rc == 0)
+		rc = merge_all(k, e);
 	if (rc == 0)
 		rc = rocks_compact(d->rocks, e);
 	pthread_mutex_unlock(&k->working);

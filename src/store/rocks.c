@@ -3,10 +3,12 @@
 #include "store/rocks.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <rocksdb/c.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/value.h"
@@ -16,24 +18,40 @@ enum {
 	WRITE_BUFFER = 32 << 20,
 	OPEN_FILES = 256,
 	READ_TRIES = 20,
+	REOPEN_WAIT_S = 2, /* for cursors that are open */
 };
 
 struct rocks {
 	char *dir;
 	bool read_only;
-	rocksdb_t *db;
+	rocksdb_t *db; /* NULL: opening it again failed */
 	rocksdb_options_t *options; /* owns the merge operator */
 	rocksdb_block_based_table_options_t *table;
 	rocksdb_cache_t *cache;
 	rocksdb_writeoptions_t *sync_write;
 	rocksdb_readoptions_t *read;
+	pthread_mutex_t lock; /* guards what follows, and db */
+	pthread_cond_t changed;
+	unsigned users; /* of db, which is not closed meanwhile */
+	bool switching; /* it is being opened again: nobody may begin to use it */
+	struct rocks_snapshot *snapshots;
+	int rc; /* of the first change that failed, or of opening again */
+	struct err error;
+	uint64_t durable; /* number of the last change that was acknowledged */
+};
+
+struct rocks_snapshot {
+	struct rocks_snapshot *next, **link;
+	const rocksdb_snapshot_t *real; /* NULL: its database was closed */
 };
 
 struct rocks_cursor {
 	struct source source; /* first */
 	struct rocks *rocks;  /* borrowed */
 	rocksdb_readoptions_t *read;
-	rocksdb_iterator_t *it;
+	rocksdb_iterator_t *it; /* NULL: there was no database; error tells why */
+	int rc;
+	struct err error;
 	struct buffer prefix;
 	struct buffer key; /* scratch of seeks */
 };
@@ -219,23 +237,34 @@ static rocksdb_t *open_to_read(struct rocks *r, char **message)
 	return db;
 }
 
+static int open_database(struct rocks *r, struct err *e)
+{
+	char *message = NULL;
+	r->db = r->read_only ? open_to_read(r, &message) : rocksdb_open(r->options, r->dir, &message);
+	if (message) {
+		r->db = NULL;
+		int rc = rocks_error(message, r->dir, e);
+		return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc; /* the database is there, some file of it is not */
+	}
+	if (!r->db)
+		return err_set(e, ERR_BUSY, "%s: the store changes too fast", r->dir);
+	r->durable = rocksdb_get_latest_sequence_number(r->db);
+	return 0;
+}
+
 int rocks_open(const char *dir, bool read_only, size_t memory, unsigned threads, struct rocks **ret, struct err *e)
 {
 	struct rocks *r = xcalloc(1, sizeof(*r));
-	char *message = NULL;
-	int rc = 0;
+	pthread_condattr_t attr;
 	r->dir = xstrdup(dir);
 	r->read_only = read_only;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->changed, &attr);
+	pthread_condattr_destroy(&attr);
 	set_options(r, read_only, memory, threads);
-	r->db = read_only ? open_to_read(r, &message) : rocksdb_open(r->options, dir, &message);
-	if (message) {
-		r->db = NULL;
-		rc = rocks_error(message, dir, e);
-		if (rc == ERR_NOTFOUND)
-			rc = ERR_CORRUPT; /* the database is there, some file of it is not */
-	} else if (!r->db) {
-		rc = err_set(e, ERR_BUSY, "%s: the store changes too fast", dir);
-	}
+	int rc = open_database(r, e);
 	if (rc < 0) {
 		rocks_close(r);
 		return rc;
@@ -252,31 +281,135 @@ static void flush(struct rocks *r, char **message)
 	rocksdb_flushoptions_destroy(opt);
 }
 
+static void close_database(struct rocks *r)
+{
+	for (struct rocks_snapshot *p = r->snapshots; p; p = p->next) {
+		if (p->real)
+			rocksdb_release_snapshot(r->db, p->real);
+		p->real = NULL;
+	}
+	if (r->db)
+		rocksdb_close(r->db);
+	r->db = NULL;
+}
+
 void rocks_close(struct rocks *r)
 {
 	char *message = NULL;
 	if (!r)
 		return;
-	if (r->db && !r->read_only)
+	if (r->db && !r->read_only && r->rc == 0)
 		flush(r, &message); /* failing is no harm: what is durable is in the log */
 	if (message)
 		rocksdb_free(message);
-	if (r->db)
-		rocksdb_close(r->db);
+	close_database(r);
 	rocksdb_readoptions_destroy(r->read);
 	rocksdb_writeoptions_destroy(r->sync_write);
 	rocksdb_options_destroy(r->options);
 	rocksdb_block_based_options_destroy(r->table);
 	rocksdb_cache_destroy(r->cache);
+	pthread_mutex_destroy(&r->lock);
+	pthread_cond_destroy(&r->changed);
 	free(r->dir);
 	free(r);
+}
+
+/* --- using it, and opening it again --- */
+
+/* Whoever uses db begins and ends so. */
+static int use(struct rocks *r, bool change, struct err *e)
+{
+	pthread_mutex_lock(&r->lock);
+	while (r->switching)
+		pthread_cond_wait(&r->changed, &r->lock);
+	int rc = change || !r->db ? r->rc : 0;
+	if (rc == 0)
+		r->users++;
+	else if (e)
+		*e = r->error;
+	pthread_mutex_unlock(&r->lock);
+	return rc;
+}
+
+static void used(struct rocks *r)
+{
+	pthread_mutex_lock(&r->lock);
+	if (--r->users == 0)
+		pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+}
+
+bool rocks_failed(struct rocks *r)
+{
+	pthread_mutex_lock(&r->lock);
+	bool failed = r->rc < 0;
+	pthread_mutex_unlock(&r->lock);
+	return failed;
+}
+
+void rocks_distrust(struct rocks *r, int rc, const struct err *why)
+{
+	pthread_mutex_lock(&r->lock);
+	if (r->rc == 0) {
+		r->rc = rc;
+		r->error = *why;
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* Waits until nobody uses it. Those who come meanwhile are let in: who has a cursor open may need a second. */
+static int wait_for_users(struct rocks *r)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += REOPEN_WAIT_S;
+	int rc = 0;
+	while (r->switching || (r->users && rc == 0))
+		rc = pthread_cond_timedwait(&r->changed, &r->lock, &until);
+	return r->users ? -1 : 0;
+}
+
+int rocks_reopen(struct rocks *r, struct err *e)
+{
+	pthread_mutex_lock(&r->lock);
+	if (wait_for_users(r) < 0) {
+		if (e)
+			*e = r->error;
+		pthread_mutex_unlock(&r->lock);
+		return ERR_BUSY;
+	}
+	r->switching = true;
+	uint64_t durable = r->durable;
+	close_database(r);
+	pthread_mutex_unlock(&r->lock);
+	struct err error;
+	int rc = open_database(r, &error);
+	if (rc == 0 && r->durable < durable)
+		rc = err_set(&error, ERR_CORRUPT, "%s: the store is damaged: it lost what was written to it", r->dir);
+	pthread_mutex_lock(&r->lock);
+	if (rc < 0) {
+		close_database(r);
+		r->durable = durable;
+		r->error = error;
+		if (e)
+			*e = error;
+	}
+	r->rc = rc;
+	r->switching = false;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	return rc;
 }
 
 int rocks_get(struct rocks *r, struct bytes key, struct buffer *ret, struct err *e)
 {
 	char *message = NULL;
 	size_t n = 0;
+	int rc = use(r, false, e);
+	if (rc < 0)
+		return rc;
 	char *found = rocksdb_get(r->db, r->read, (const char *)key.p, key.n, &n, &message);
+	used(r);
 	if (message)
 		return rocks_error(message, r->dir, e);
 	buffer_clear(ret);
@@ -328,25 +461,63 @@ void rocks_batch_free(struct rocks_batch *b)
 int rocks_write(struct rocks *r, struct rocks_batch *b, struct err *e)
 {
 	char *message = NULL;
+	struct err error;
+	int rc = use(r, true, e);
+	if (rc < 0)
+		return rc;
 	rocksdb_write(r->db, r->sync_write, batch_of(b), &message);
-	return message ? rocks_error(message, r->dir, e) : 0;
+	uint64_t sequence = rocksdb_get_latest_sequence_number(r->db);
+	rc = message ? rocks_error(message, r->dir, &error) : 0;
+	if (rc < 0)
+		rocks_distrust(r, rc, &error);
+	pthread_mutex_lock(&r->lock);
+	if (rc == 0 && r->durable < sequence)
+		r->durable = sequence;
+	pthread_mutex_unlock(&r->lock);
+	used(r);
+	if (rc < 0 && e)
+		*e = error;
+	return rc;
 }
 
 /* --- reading --- */
 
 struct rocks_snapshot *rocks_snapshot_take(struct rocks *r)
 {
-	return (struct rocks_snapshot *)(uintptr_t)rocksdb_create_snapshot(r->db);
+	struct rocks_snapshot *s = xcalloc(1, sizeof(*s));
+	pthread_mutex_lock(&r->lock);
+	if (r->db && !r->switching)
+		s->real = rocksdb_create_snapshot(r->db);
+	s->next = r->snapshots;
+	s->link = &r->snapshots;
+	if (s->next)
+		s->next->link = &s->next;
+	r->snapshots = s;
+	pthread_mutex_unlock(&r->lock);
+	return s;
 }
 
 void rocks_snapshot_drop(struct rocks *r, struct rocks_snapshot *s)
 {
-	if (s)
-		rocksdb_release_snapshot(r->db, (const rocksdb_snapshot_t *)s);
+	if (!s)
+		return;
+	pthread_mutex_lock(&r->lock);
+	if (s->real)
+		rocksdb_release_snapshot(r->db, s->real);
+	*s->link = s->next;
+	if (s->next)
+		s->next->link = s->link;
+	pthread_mutex_unlock(&r->lock);
+	free(s);
 }
 
 static int cursor_row(struct rocks_cursor *c, struct err *e)
 {
+	if (!c->it) {
+		if (e)
+			*e = c->error;
+		return c->rc;
+	}
 	if (!rocksdb_iter_valid(c->it)) {
 		char *message = NULL;
 		rocksdb_iter_get_error(c->it, &message);
@@ -367,14 +538,15 @@ static int cursor_seek(struct source *s, struct bytes at, struct err *e)
 	buffer_clear(&c->key);
 	buffer_put_bytes(&c->key, buffer_bytes(&c->prefix));
 	buffer_put_bytes(&c->key, at);
-	rocksdb_iter_seek(c->it, (const char *)c->key.p, c->key.n);
+	if (c->it)
+		rocksdb_iter_seek(c->it, (const char *)c->key.p, c->key.n);
 	return cursor_row(c, e);
 }
 
 static int cursor_next(struct source *s, struct err *e)
 {
 	struct rocks_cursor *c = (struct rocks_cursor *)s;
-	if (rocksdb_iter_valid(c->it))
+	if (c->it && rocksdb_iter_valid(c->it))
 		rocksdb_iter_next(c->it);
 	return cursor_row(c, e);
 }
@@ -385,9 +557,12 @@ struct rocks_cursor *rocks_cursor_new(struct rocks *r, const struct rocks_snapsh
 	c->source = (struct source){.seek = cursor_seek, .next = cursor_next};
 	c->rocks = r;
 	buffer_put_bytes(&c->prefix, prefix);
+	c->rc = use(r, false, &c->error);
+	if (c->rc < 0)
+		return c;
 	c->read = rocksdb_readoptions_create();
-	if (s)
-		rocksdb_readoptions_set_snapshot(c->read, (const rocksdb_snapshot_t *)s);
+	if (s && s->real) /* as long as it is used nobody takes it away */
+		rocksdb_readoptions_set_snapshot(c->read, s->real);
 	c->it = rocksdb_create_iterator(r->db, c->read);
 	return c;
 }
@@ -401,8 +576,11 @@ void rocks_cursor_free(struct rocks_cursor *c)
 {
 	if (!c)
 		return;
-	rocksdb_iter_destroy(c->it);
-	rocksdb_readoptions_destroy(c->read);
+	if (c->it) {
+		rocksdb_iter_destroy(c->it);
+		rocksdb_readoptions_destroy(c->read);
+		used(c->rocks);
+	}
 	buffer_release(&c->prefix);
 	buffer_release(&c->key);
 	free(c);
@@ -418,16 +596,24 @@ static uint64_t property(rocksdb_t *db, const char *name)
 
 uint64_t rocks_sequence(struct rocks *r)
 {
-	return rocksdb_get_latest_sequence_number(r->db);
+	if (use(r, false, NULL) < 0)
+		return r->durable;
+	uint64_t sequence = rocksdb_get_latest_sequence_number(r->db);
+	used(r);
+	return sequence;
 }
 
 void rocks_figures(struct rocks *r, struct rocks_figures *ret)
 {
+	*ret = (struct rocks_figures){0};
+	if (use(r, false, NULL) < 0)
+		return;
 	ret->rows = property(r->db, "rocksdb.estimate-num-keys");
 	ret->disk_octets = property(r->db, "rocksdb.total-sst-files-size");
 	ret->memory_octets = property(r->db, "rocksdb.block-cache-usage") +
 	                     property(r->db, "rocksdb.cur-size-all-mem-tables") +
 	                     property(r->db, "rocksdb.estimate-table-readers-mem");
+	used(r);
 }
 
 /* Reads everything as it lies on disk: a database that is opened anew has none in its cache. */
@@ -448,7 +634,7 @@ int rocks_verify(struct rocks *r, struct err *e)
 	return message ? rocks_error(message, r->dir, e) : 0;
 }
 
-int rocks_compact(struct rocks *r, struct err *e)
+static int compact(struct rocks *r, struct err *e)
 {
 	char *message = NULL;
 	uint64_t failures = property(r->db, "rocksdb.background-errors");
@@ -463,4 +649,19 @@ int rocks_compact(struct rocks *r, struct err *e)
 		return 0;
 	int rc = rocks_verify(r, e);
 	return rc < 0 ? rc : err_set(e, ERR_IO, "%s: compacting failed", r->dir);
+}
+
+int rocks_compact(struct rocks *r, struct err *e)
+{
+	struct err error;
+	int rc = use(r, true, e);
+	if (rc < 0)
+		return rc;
+	rc = compact(r, &error);
+	if (rc < 0)
+		rocks_distrust(r, rc, &error);
+	used(r);
+	if (rc < 0 && e)
+		*e = error;
+	return rc;
 }

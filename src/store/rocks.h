@@ -18,6 +18,16 @@ struct rocks_cursor;
 int rocks_open(const char *dir, bool read_only, size_t memory, unsigned threads, struct rocks **ret, struct err *e);
 void rocks_close(struct rocks *r);
 
+/* Whether a change failed. From then on every change is refused with what was said then, as RocksDB may not know any more what is
+ * durable, until it is opened again. */
+bool rocks_failed(struct rocks *r);
+/* What was read out of it makes no sense, or could not be had: as if a change had failed. */
+void rocks_distrust(struct rocks *r, int rc, const struct err *why);
+/* Closes and opens again, which tells what of the changes that failed is there. ERR_BUSY when a cursor is open for long. After an
+ * error nothing can be read or written, until it is tried again with success. ERR_CORRUPT when something is gone that a
+ * write acknowledged. Snapshots taken before see notes as of now. */
+int rocks_reopen(struct rocks *r, struct err *e);
+
 /* 1: found, and in ret; 0: not there. */
 int rocks_get(struct rocks *r, struct bytes key, struct buffer *ret, struct err *e);
 

@@ -23,40 +23,24 @@ enum {
 
 /* --- keys in RocksDB --- */
 
-static void put_be(uint8_t *to, uint64_t v, int octets)
-{
-	while (octets--) {
-		to[octets] = (uint8_t)v;
-		v >>= 8;
-	}
-}
-
-static uint64_t get_be(const uint8_t *p, int octets)
-{
-	uint64_t v = 0;
-	while (octets--)
-		v = v << 8 | *p++;
-	return v;
-}
-
 void disk_area_prefix(uint32_t area, uint8_t to[static AREA_PREFIX])
 {
 	to[0] = SPACE_AREA;
-	put_be(to + 1, area, AREA_PREFIX - 1);
+	disk_put_be(to + 1, area, AREA_PREFIX - 1);
 }
 
 void disk_table_key(uint64_t number, uint8_t to[static TABLE_KEY])
 {
 	to[0] = SPACE_TABLE;
-	put_be(to + 1, number, TABLE_KEY - 1);
+	disk_put_be(to + 1, number, TABLE_KEY - 1);
 }
 
 void disk_put_table(struct rocks_batch *b, struct table *t, int level)
 {
 	uint8_t key[TABLE_KEY], note[TABLE_NOTE];
 	disk_table_key(table_number(t), key);
-	put_be(note, table_rows(t), 8);
-	put_be(note + 8, table_octets(t), 8);
+	disk_put_be(note, table_rows(t), 8);
+	disk_put_be(note + 8, table_octets(t), 8);
 	note[16] = (uint8_t)level;
 	rocks_batch_put(b, bytes_of(key, sizeof(key)), bytes_of(note, sizeof(note)));
 }
@@ -111,6 +95,7 @@ static void disk_close(struct store *s)
 	tables_free(d->tables);
 	counting_free(d->counting);
 	/* Only who opened it for writing, and came so far, has a keeper. */
+	kept = kept && !rocks_failed(d->rocks);
 	uint64_t sequence = d->rocks ? rocks_sequence(d->rocks) : 0;
 	rocks_close(d->rocks);
 	if (kept)
@@ -119,6 +104,7 @@ static void disk_close(struct store *s)
 	fresh_release(d->fresh);
 	pthread_mutex_destroy(&d->publishing);
 	pthread_mutex_destroy(&d->view);
+	buffer_release(&d->doubtful);
 	free(d->base.path);
 	free(d);
 }
@@ -221,113 +207,6 @@ static int check_layout(struct disk *d, struct err *e)
 	return rc;
 }
 
-/* *gone: the file is not there. */
-static int open_listed(struct disk *d, struct bytes key, struct bytes note, bool *gone, struct err *e)
-{
-	struct table *t = NULL;
-	if (key.n != TABLE_KEY - 1 || note.n != TABLE_NOTE)
-		return err_set(e, ERR_CORRUPT, "%s: the list of tables does not decode", d->base.path);
-	uint64_t number = get_be(key.p, 8);
-	int rc = tables_open(d->tables, number, &t, e);
-	*gone = rc == ERR_NOTFOUND;
-	if (rc < 0)
-		return *gone ? ERR_CORRUPT : rc;
-	if (table_rows(t) != get_be(note.p, 8) || table_octets(t) != get_be(note.p + 8, 8)) {
-		table_close(t);
-		return err_set(e, ERR_CORRUPT, "%s/tables/%08llu.table: not the table that was written",
-		               d->base.path, (unsigned long long)number);
-	}
-	tables_change(d->tables, &t, 1, NULL, 0);
-	return 0;
-}
-
-static int open_tables(struct disk *d, bool *gone, struct err *e)
-{
-	static const struct bytes start;
-	const uint8_t prefix = SPACE_TABLE;
-	struct rocks_cursor *c = rocks_cursor_new(d->rocks, NULL, bytes_of(&prefix, 1));
-	struct source *s = rocks_cursor_source(c);
-	int rc = s->seek(s, start, e);
-	while (rc == 1) {
-		rc = open_listed(d, s->key, s->value, gone, e);
-		if (rc == 0)
-			rc = s->next(s, e);
-	}
-	rocks_cursor_free(c);
-	return rc;
-}
-
-/* Reads the rows of the newest area into memory. */
-static int load_area(struct disk *d, struct err *e)
-{
-	uint8_t prefix[AREA_PREFIX];
-	struct fresh *with = NULL;
-	disk_area_prefix(d->area, prefix);
-	struct rocks_cursor *c = rocks_cursor_new(d->rocks, NULL, bytes_of(prefix, sizeof(prefix)));
-	int rc = fresh_with(d->fresh, d->area, rocks_cursor_source(c), &with, e);
-	rocks_cursor_free(c);
-	if (rc < 0)
-		return rc;
-	fresh_release(d->fresh);
-	d->fresh = with;
-	return 0;
-}
-
-/* Learns which areas there are, and what is in them. */
-static int open_areas(struct disk *d, struct err *e)
-{
-	const uint8_t first = SPACE_FIRST_AREA, prefix = SPACE_AREA;
-	struct buffer found = BUFFER_INIT;
-	uint8_t at[AREA_PREFIX];
-	int rc = rocks_get(d->rocks, bytes_of(&first, 1), &found, e);
-	if (rc == 1 && found.n == AREA_PREFIX - 1)
-		d->first_area = (uint32_t)get_be(found.p, AREA_PREFIX - 1);
-	else if (rc == 1)
-		rc = err_set(e, ERR_CORRUPT, "%s: the number of the first area does not decode", d->base.path);
-	buffer_release(&found);
-	if (rc < 0)
-		return rc;
-	d->area = d->first_area;
-	struct rocks_cursor *c = rocks_cursor_new(d->rocks, NULL, bytes_of(&prefix, 1));
-	struct source *s = rocks_cursor_source(c);
-	disk_area_prefix(d->first_area, at);
-	rc = s->seek(s, bytes_of(at + 1, AREA_PREFIX - 1), e);
-	while (rc == 1 && s->key.n >= AREA_PREFIX - 1) { /* one look for each area */
-		d->area = (uint32_t)get_be(s->key.p, AREA_PREFIX - 1);
-		rc = load_area(d, e);
-		if (rc < 0)
-			break;
-		if (d->area == UINT32_MAX)
-			break;
-		disk_area_prefix(d->area + 1, at);
-		rc = s->seek(s, bytes_of(at + 1, AREA_PREFIX - 1), e);
-	}
-	rocks_cursor_free(c);
-	return rc < 0 ? rc : 0;
-}
-
-/* Removes rows that became a table just before a crash, and do not count any more. */
-static int clean_areas(struct disk *d, struct err *e)
-{
-	static const struct bytes start;
-	const uint8_t prefix = SPACE_AREA;
-	uint8_t lo[AREA_PREFIX], hi[AREA_PREFIX];
-	struct rocks_cursor *c = rocks_cursor_new(d->rocks, NULL, bytes_of(&prefix, 1));
-	struct source *s = rocks_cursor_source(c);
-	disk_area_prefix(0, lo);
-	disk_area_prefix(d->first_area, hi);
-	int rc = s->seek(s, start, e);
-	bool any = rc == 1 && bytes_cmp(s->key, bytes_of(hi + 1, AREA_PREFIX - 1)) < 0;
-	rocks_cursor_free(c);
-	if (rc < 0 || !any)
-		return rc < 0 ? rc : 0;
-	struct rocks_batch *b = rocks_batch_new();
-	rocks_batch_delete_range(b, bytes_of(lo, sizeof(lo)), bytes_of(hi, sizeof(hi)));
-	rc = rocks_write(d->rocks, b, e);
-	rocks_batch_free(b);
-	return rc;
-}
-
 static int make_tables_dir(const struct disk *d, struct err *e)
 {
 	char *dir = path_join(d->base.path, "tables");
@@ -378,11 +257,7 @@ static int open_once(const char *path, enum store_mode mode, const struct store_
 	if (rc == 0 && !d->read_only)
 		rc = make_tables_dir(d, e);
 	if (rc == 0)
-		rc = open_tables(d, gone, e);
-	if (rc == 0)
-		rc = open_areas(d, e);
-	if (rc == 0 && !d->read_only)
-		rc = clean_areas(d, e);
+		rc = disk_load(d, gone, e);
 	if (rc == 0 && !d->read_only) {
 		tables_sweep(d->tables);
 		d->keeper = keeper_start(d);
@@ -449,7 +324,9 @@ static int disk_run_begin(struct store *s, uint64_t expect, struct run **ret, st
 	if (check_writable(d, e) < 0)
 		return ERR_USAGE;
 	bool small = expect <= FRESH_RUN_ROWS;
-	int rc = keeper_wait(d->keeper, !small, e);
+	int rc = disk_mend(d, e);
+	if (rc == 0)
+		rc = keeper_wait(d->keeper, !small, e);
 	if (rc < 0)
 		return rc;
 	struct disk_run *r = xcalloc(1, sizeof(*r));
@@ -663,6 +540,7 @@ static int commit_large(struct disk_run *r, struct rocks_batch *b, struct err *e
 		return rc;
 	for (size_t i = 0; i < r->n_tables; i++)
 		disk_put_table(b, r->tables[i], TABLE_LEVEL_FAST);
+	pthread_rwlock_rdlock(&d->writing);
 	rc = rocks_write(d->rocks, b, e);
 	if (rc == 0) {
 		pthread_mutex_lock(&d->view);
@@ -670,7 +548,10 @@ static int commit_large(struct disk_run *r, struct rocks_batch *b, struct err *e
 		pthread_mutex_unlock(&d->view);
 		r->n_tables = 0; /* they are not the run's any more */
 	}
-	r->doubtful = rc < 0; /* what failed to become durable may be in the log all the same: see keeper.c */
+	for (size_t i = 0; i < r->n_tables; i++)
+		disk_doubt(d, table_number(r->tables[i]));
+	pthread_rwlock_unlock(&d->writing);
+	r->doubtful = rc < 0;
 	return rc;
 }
 
@@ -684,8 +565,7 @@ static int disk_run_commit(struct run *run, struct err *e)
 	int rc = r->small ? commit_small(r, b, e) : commit_large(r, b, e);
 	atomic_fetch_add(&r->disk->generation, 1);
 	rocks_batch_free(b);
-	if (rc == 0)
-		keeper_wake(r->disk->keeper);
+	keeper_wake(r->disk->keeper); /* also when it failed: there is something to mend */
 	disk_run_abort(run);
 	return rc;
 }
@@ -696,12 +576,17 @@ static int disk_forget(struct store *s, struct bytes key, struct err *e)
 	struct buffer prefixed = BUFFER_INIT;
 	if (check_writable(d, e) < 0)
 		return ERR_USAGE;
+	int rc = disk_mend(d, e);
+	if (rc < 0)
+		return rc;
 	struct rocks_batch *b = rocks_batch_new();
 	buffer_put_byte(&prefixed, SPACE_NOTE);
 	buffer_put_bytes(&prefixed, key);
 	rocks_batch_delete(b, buffer_bytes(&prefixed));
 	atomic_fetch_add(&d->begun, 1);
-	int rc = rocks_write(d->rocks, b, e);
+	pthread_rwlock_rdlock(&d->writing);
+	rc = rocks_write(d->rocks, b, e);
+	pthread_rwlock_unlock(&d->writing);
 	atomic_fetch_add(&d->generation, 1);
 	rocks_batch_free(b);
 	buffer_release(&prefixed);

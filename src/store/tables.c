@@ -134,7 +134,7 @@ int tables_open(struct tables *t, uint64_t number, struct table **ret, struct er
 	return rc;
 }
 
-static bool is_among(uint64_t number, const uint64_t *numbers, size_t n)
+bool tables_are_among(uint64_t number, const uint64_t *numbers, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (numbers[i] == number)
@@ -153,7 +153,7 @@ void tables_change(struct tables *t, struct table *const *add, size_t n_add, con
 	set->live = xcalloc(before->n + n_add + 1, sizeof(struct live_table *));
 	for (size_t i = 0; i < before->n; i++) {
 		struct live_table *l = before->live[i];
-		if (is_among(table_number(l->table), gone, n_gone)) {
+		if (tables_are_among(table_number(l->table), gone, n_gone)) {
 			l->gone = true;
 		} else {
 			l->sets++;
@@ -236,7 +236,7 @@ size_t tables_choose(const struct table_set *set, const uint64_t *busy, size_t n
 {
 	size_t count[TABLES_CLASSES] = {0};
 	for (size_t i = 0; i < set->n; i++) {
-		if (!is_among(table_number(set->live[i]->table), busy, n_busy))
+		if (!tables_are_among(table_number(set->live[i]->table), busy, n_busy))
 			count[size_class(set->live[i])]++;
 	}
 	/* The smallest class that has enough; what is smaller goes along, as it costs next to
@@ -247,7 +247,7 @@ size_t tables_choose(const struct table_set *set, const uint64_t *busy, size_t n
 		size_t n = 0;
 		for (size_t i = 0; i < set->n; i++) {
 			if (size_class(set->live[i]) <= class &&
-			    !is_among(table_number(set->live[i]->table), busy, n_busy))
+			    !tables_are_among(table_number(set->live[i]->table), busy, n_busy))
 				ret_index[n++] = i;
 		}
 		*ret_class = class;

@@ -47,6 +47,8 @@ void tables_sweep(struct tables *t);
 /* A set of some of another's tables, held: the others' files may go. */
 struct table_set *tables_hold_some(struct tables *t, const struct table_set *set, const size_t *index, size_t n);
 
+bool tables_are_among(uint64_t number, const uint64_t *numbers, size_t n);
+
 #define TABLES_CLASSES 40
 
 /* Chooses tables that are worth merging: indexes into the set, at least two; 0 when there are none. Those whose numbers are among busy
