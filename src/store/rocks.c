@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <rocksdb/c.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -18,6 +19,7 @@ enum {
 	WRITE_BUFFER = 32 << 20,
 	OPEN_FILES = 256,
 	READ_TRIES = 20,
+	LOG_OCTETS = 16 << 10, /* of RocksDB's log for people, at its end */
 	REOPEN_WAIT_S = 2, /* for cursors that are open */
 };
 
@@ -634,6 +636,30 @@ int rocks_verify(struct rocks *r, struct err *e)
 	return message ? rocks_error(message, r->dir, e) : 0;
 }
 
+/* RocksDB tells why a compaction failed in its log for people only. Allocated; NULL when it is not there. */
+static char *why_compacting_failed(const struct rocks *r)
+{
+	static const char before[] = "background compaction error: ";
+	struct buffer path = BUFFER_INIT;
+	char text[LOG_OCTETS + 1], *why = NULL, *end;
+	buffer_putf(&path, "%s/LOG%c", r->dir, '\0');
+	FILE *f = fopen((const char *)path.p, "re");
+	buffer_release(&path);
+	if (!f)
+		return NULL;
+	if (fseek(f, -LOG_OCTETS, SEEK_END) != 0)
+		rewind(f); /* it is shorter */
+	text[fread(text, 1, LOG_OCTETS, f)] = '\0';
+	fclose(f);
+	for (char *at = text; (at = strstr(at, before));)
+		why = at += sizeof(before) - 1;
+	if (!why)
+		return NULL;
+	if ((end = strstr(why, ", Accumulated")) || (end = strchr(why, '\n')))
+		*end = '\0';
+	return strdup(why);
+}
+
 static int compact(struct rocks *r, struct err *e)
 {
 	char *message = NULL;
@@ -648,7 +674,10 @@ static int compact(struct rocks *r, struct err *e)
 	if (property(r->db, "rocksdb.background-errors") == failures)
 		return 0;
 	int rc = rocks_verify(r, e);
-	return rc < 0 ? rc : err_set(e, ERR_IO, "%s: compacting failed", r->dir);
+	if (rc < 0)
+		return rc;
+	message = why_compacting_failed(r);
+	return message ? rocks_error(message, r->dir, e) : err_set(e, ERR_IO, "%s: compacting failed", r->dir);
 }
 
 int rocks_compact(struct rocks *r, struct err *e)

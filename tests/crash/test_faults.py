@@ -128,7 +128,7 @@ COMMANDS = {
 @check("dribble {0}: a call fails, and it is given again", rows=[*COMMANDS])
 def commands_fail(name):
     command, fired = COMMANDS[name](), 0
-    for i, at, rng in points(name, command.calls, 5):
+    for i, at, rng in points(name, command.calls, 3):
         try:
             fired += fail_command(command, at, rng) > 0
         except Fail as fail:
@@ -249,7 +249,7 @@ POSTS = {
 @check("dribble serve: a call fails, and it goes on by itself: {0}", rows=[*POSTS])
 def serving_fails(name):
     posts, fired = POSTS[name](), 0
-    for i, at, rng in points(name, posts.calls, 8):
+    for i, at, rng in points(name, posts.calls, 4):
         try:
             fired += fail_serving(posts, at, rng) > 0
         except Fail as fail:
