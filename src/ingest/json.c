@@ -476,3 +476,42 @@ bool json_number(struct bytes text, struct json_value *ret_value)
 	struct json j = {.start = text.p, .end = text.p + text.n, .p = text.p};
 	return parse_number(&j, ret_value) && j.p == j.end;
 }
+
+struct bytes json_text(const struct json_value *string, struct buffer *to)
+{
+	if (!string->escaped)
+		return string->raw;
+	buffer_clear(to);
+	json_unescape(string->raw, to);
+	return buffer_bytes(to);
+}
+
+static size_t name_index(const struct json_value *key, const struct bytes *names, size_t n)
+{
+	struct buffer unescaped = BUFFER_INIT;
+	struct bytes name = json_text(key, &unescaped);
+	size_t i = 0;
+	while (i < n && !(name.n == names[i].n && memcmp(name.p, names[i].p, name.n) == 0))
+		i++;
+	buffer_release(&unescaped);
+	return i;
+}
+
+int json_pick(struct json *j, struct bytes object, const struct bytes *names, size_t n, struct json_value *ret_values,
+              uint64_t *ret_present)
+{
+	struct json_value key, value;
+	uint64_t present = 0;
+	int rc = json_begin(j, object);
+	while (rc >= 0 && (rc = json_next(j, &key, &value)) == 1) {
+		size_t i = name_index(&key, names, n);
+		if (i == n)
+			continue;
+		ret_values[i] = value;
+		present |= (uint64_t)1 << i;
+		if (value.kind == JSON_KIND_NULL)
+			present &= ~((uint64_t)1 << i);
+	}
+	*ret_present = present;
+	return rc;
+}

@@ -83,3 +83,14 @@ void json_unescape(struct bytes raw, struct buffer *out);
 
 /* Reads a text that is one JSON number and nothing else. */
 bool json_number(struct bytes text, struct json_value *ret_value);
+
+/* A name to look for, for json_pick. */
+#define JSON_NAME(text) {(const uint8_t *)(text), sizeof(text) - 1}
+
+/* Reads a whole object, and keeps the values of the members with one of n names, at most 64: of several of one name the last, none
+ * of those that are null. ret_present has a bit for each that is there. 0, or ERR_SYNTAX with j->reason. */
+int json_pick(struct json *j, struct bytes object, const struct bytes *names, size_t n, struct json_value *ret_values,
+              uint64_t *ret_present);
+
+/* A string's value: as it lies in the text, or, when it is escaped, put into to, which is cleared first. */
+struct bytes json_text(const struct json_value *string, struct buffer *to);

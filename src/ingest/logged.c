@@ -21,7 +21,8 @@ int logged_name(struct bytes raw, uint8_t ret_wire[static DNAME_MAX])
 		size_t n = dot ? (size_t)(dot - raw.p) : raw.n, used = n + (dot ? 1 : 0);
 		if (n > LABEL_MAX)
 			return ERR_LIMIT;
-		if (!n || (dot && used == raw.n)) /* an empty label, in the middle or behind the dot that was cut off */
+		if (!n || (dot && used == raw.n)) /* an empty label, in the middle or behind the dot
+						     that was cut off */
 			return ERR_SYNTAX;
 		ret_wire[at++] = (uint8_t)n;
 		for (size_t i = 0; i < n; i++)
@@ -32,7 +33,8 @@ int logged_name(struct bytes raw, uint8_t ret_wire[static DNAME_MAX])
 	return (int)at;
 }
 
-int logged_rdata(struct rdata_parser *p, struct bytes text, struct buffer *scratch, struct observation *o)
+int logged_rdata(struct rdata_parser *p, struct bytes text, struct buffer *scratch,
+		 struct observation *o)
 {
 	buffer_clear(scratch);
 	int rc = rdata_from_text(p, o->rrtype, text, scratch);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The log of gamelinux/passivedns: a line a record, fields divided by ||.
  *
- * passivedns writes its fields in an order of its own, whatever the order of the letters given to it with -f; other programs that
- * write its format keep to another. So a line is read in the order that was asked for if it fits, else in that of passivedns.
- * Within a quoted answer || is no divider: what is too much belongs to it. */
-#include <stdarg.h>
-#include <stdio.h>
+ * passivedns writes its fields in an order of its own, whatever the order of the letters given to
+ * it with -f; other programs that write its format keep to another. So a line is read in the order
+ * that was asked for if it fits, else in that of passivedns. Within a quoted answer || is no
+ * divider: what is too much belongs to it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "ingest/complaint.h"
 #include "ingest/lines.h"
 #include "ingest/logged.h"
 #include "ingest/reader.h"
@@ -33,7 +33,8 @@ enum field {
 
 enum { LETTERS = 17, TXT_FAMILY_LONG = 1 + LOGGED_STRING_MAX };
 
-/* The letters of -f in the order in which passivedns writes them; w and W are addresses of hardware. */
+/* The letters of -f in the order in which passivedns writes them; w and W are addresses of
+ * hardware. */
 static const char letters[LETTERS + 1] = "HSMhcwsWpCQLTAltn";
 static const char default_fields[] = "SMcsCQTAtn";
 /* Before version 1.0 there was no count, and no fraction. */
@@ -57,7 +58,7 @@ struct reader {
 	struct bytes values[FIELDS];
 	struct buffer sensor; /* the one that was told last */
 	struct buffer rdata;
-	char reason[80];
+	struct complaint complaint;
 	uint8_t owner[DNAME_MAX];
 };
 
@@ -132,7 +133,8 @@ static int check_fields(const char *spec, struct err *e)
 {
 	for (const char *p = spec; *p; p++) {
 		if (!strchr(letters, *p))
-			return err_set(e, ERR_USAGE, "fields %s: %c is no field of passivedns (%s)", spec, *p, letters);
+			return err_set(e, ERR_USAGE, "fields %s: %c is no field of passivedns (%s)",
+				       spec, *p, letters);
 		if (strchr(p + 1, *p))
 			return err_set(e, ERR_USAGE, "fields %s: %c is there twice", spec, *p);
 	}
@@ -150,19 +152,11 @@ static size_t orders_of(const char *spec, struct order ret[static ORDERS_MAX])
 	}
 	ret[0] = order_of(spec);
 	ret[1] = own_order_of(spec);
-	return memcmp(ret[0].fields, ret[1].fields, ret[0].n * sizeof(ret[0].fields[0])) == 0 ? 1 : 2;
+	return memcmp(ret[0].fields, ret[1].fields, ret[0].n * sizeof(ret[0].fields[0])) == 0 ? 1
+											      : 2;
 }
 
 /* --- one line --- */
-
-__attribute__((format(printf, 2, 3))) static bool complain(char reason[static 80], const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(reason, 80, fmt, ap);
-	va_end(ap);
-	return false;
-}
 
 static size_t count_fields(struct bytes line)
 {
@@ -198,7 +192,9 @@ static struct bytes wide_field(struct bytes *rest, size_t surplus)
 static bool is_number(struct bytes text)
 {
 	uint64_t us;
-	return !text.n || !memchr(text.p, '.', text.n) ? timestamp_from_seconds(text, &us) != ERR_SYNTAX : false;
+	return !text.n || !memchr(text.p, '.', text.n)
+		       ? timestamp_from_seconds(text, &us) != ERR_SYNTAX
+		       : false;
 }
 
 static bool take_time(struct bytes text, uint64_t *ret_us)
@@ -206,37 +202,40 @@ static bool take_time(struct bytes text, uint64_t *ret_us)
 	return timestamp_from_seconds(text, ret_us) == 0 || timestamp_from_date(text, ret_us) == 0;
 }
 
-/* Cuts a line; false, with the reason, when it does not fit. Fields that are not there are empty. */
-static bool order_fits(const struct order *o, struct bytes line, size_t fields, struct bytes values[static FIELDS],
-                       char reason[static 80])
+/* Cuts a line; false, with the reason, when it does not fit. Fields that are not there are empty.
+ */
+static bool order_fits(const struct order *o, struct bytes line, size_t fields,
+		       struct bytes values[static FIELDS], struct complaint *c)
 {
 	uint64_t us;
 	uint16_t type;
 	if (fields < o->n)
-		return complain(reason, "%zu fields instead of %zu", fields, o->n);
+		return complain(c, "%zu fields instead of %zu", fields, o->n);
 	memset(values, 0, FIELDS * sizeof(*values));
 	for (size_t i = 0; i < o->n; i++)
-		values[o->fields[i]] = i == o->answer ? wide_field(&line, fields - o->n) : next_field(&line);
+		values[o->fields[i]] =
+			i == o->answer ? wide_field(&line, fields - o->n) : next_field(&line);
 	if (fields > o->n && values[ANSWER].p[0] != '"')
-		return complain(reason, "%zu fields instead of %zu", fields, o->n);
+		return complain(c, "%zu fields instead of %zu", fields, o->n);
 	if (!take_time(values[TIME], &us))
-		return complain(reason, "the timestamp is not a time");
+		return complain(c, "the timestamp is not a time");
 	if (!rrtype_from_text(values[TYPE], &type))
-		return complain(reason, "the query type is unknown");
+		return complain(c, "the query type is unknown");
 	if (has_field(o, TTL) && !is_number(values[TTL]))
-		return complain(reason, "the TTL is not a number");
+		return complain(c, "the TTL is not a number");
 	if (has_field(o, COUNT) && !is_number(values[COUNT]))
-		return complain(reason, "the count is not a number");
+		return complain(c, "the count is not a number");
 	return true;
 }
 
 /* The first complaint is about the order that was asked for: that is the one to be told. */
 static bool cut(struct reader *r, struct bytes line)
 {
-	char other[80];
+	struct complaint other = {""};
 	size_t fields = count_fields(line);
+	r->complaint.reason[0] = '\0';
 	for (size_t i = 0; i < r->n_orders; i++) {
-		if (order_fits(&r->orders[i], line, fields, r->values, i ? other : r->reason))
+		if (order_fits(&r->orders[i], line, fields, r->values, i ? &other : &r->complaint))
 			return true;
 	}
 	return false;
@@ -245,8 +244,9 @@ static bool cut(struct reader *r, struct bytes line)
 /* What passivedns writes where an answer would be when there was none. Names end in a dot there. */
 static bool is_rcode(struct bytes answer)
 {
-	static const char *const rcodes[] = {"FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMPL", "REFUSED",
-	                                     "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE"};
+	static const char *const rcodes[] = {"FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMPL",
+					     "REFUSED", "YXDOMAIN", "YXRRSET",  "NXRRSET",
+					     "NOTAUTH", "NOTZONE"};
 	for (size_t i = 0; i < sizeof(rcodes) / sizeof(rcodes[0]); i++) {
 		if (bytes_eq(answer, bytes_str(rcodes[i])))
 			return true;
@@ -275,8 +275,10 @@ static bool take_owner(struct reader *r, struct observation *o)
 {
 	int n = dname_from_text(r->values[QUERY], r->owner);
 	if (n < 0)
-		return complain(r->reason, n == ERR_LIMIT ? "the query is over 255 octets, or a label of it over 63"
-		                                          : "the query is not a name");
+		return complain(&r->complaint,
+				n == ERR_LIMIT
+					? "the query is over 255 octets, or a label of it over 63"
+					: "the query is not a name");
 	o->owner = bytes_of(r->owner, (size_t)n);
 	return true;
 }
@@ -293,7 +295,8 @@ static bool take_answer(struct reader *r, struct observation *o)
 	uint8_t name[DNAME_MAX];
 	int rc = logged_rdata(r->parser, text, &r->rdata, o);
 	if (rc < 0)
-		return complain(r->reason, rc == ERR_LIMIT ? "the answer is over 65535 octets" : "the answer is empty");
+		return complain(&r->complaint, rc == ERR_LIMIT ? "the answer is over 65535 octets"
+							       : "the answer is empty");
 	if (o->form == RDATA_WIRE || memchr(text.p, ' ', text.n) || text.p[text.n - 1] != '.')
 		return true;
 	rc = dname_from_text(text, name);
@@ -327,7 +330,7 @@ static int take_record(struct reader *r, const struct line *line, const struct s
 	struct observation o = {0};
 	uint64_t us = 0;
 	if (!cut(r, line->text))
-		return sink->reject(sink->ctx, line->number, line->text, r->reason);
+		return sink->reject(sink->ctx, line->number, line->text, r->complaint.reason);
 	tell_sensor(r, sink);
 	rrtype_from_text(r->values[TYPE], &o.rrtype);
 	enum left_out why = left_out_of(r, o.rrtype);
@@ -336,7 +339,7 @@ static int take_record(struct reader *r, const struct line *line, const struct s
 		return 0;
 	}
 	if (!take_owner(r, &o) || !take_answer(r, &o))
-		return sink->reject(sink->ctx, line->number, line->text, r->reason);
+		return sink->reject(sink->ctx, line->number, line->text, r->complaint.reason);
 	if (is_family_of_txt(o.rrtype) && o.form == RDATA_WIRE && o.rdata.n >= TXT_FAMILY_LONG) {
 		sink_left_out(sink, LEFT_OUT_UNCERTAIN, 1);
 		return 0;
@@ -366,13 +369,14 @@ static bool passivedns_recognises(struct bytes head)
 {
 	struct order orders[ORDERS_MAX];
 	struct bytes values[FIELDS], line;
-	char reason[80];
+	struct complaint c = {""};
 	uint8_t name[DNAME_MAX];
 	size_t n = orders_of(NULL, orders);
 	while (head_line(&head, &line)) {
 		size_t fields = count_fields(line);
 		for (size_t i = 0; i < n && line.n && line.p[0] != '#'; i++) {
-			if (fields >= orders[i].n && order_fits(&orders[i], line, fields, values, reason) &&
+			if (fields >= orders[i].n &&
+			    order_fits(&orders[i], line, fields, values, &c) &&
 			    dname_from_text(values[QUERY], name) > 0 && values[ANSWER].n)
 				return true;
 		}

@@ -6,6 +6,7 @@
 
 const struct reader_format *const reader_formats[] = {
 	&dnstap_format,
+	&eve_format,
 	&cof_format,
 	&passivedns_format,
 	NULL,

@@ -91,6 +91,7 @@ struct reader_format {
 };
 
 extern const struct reader_format cof_format;
+extern const struct reader_format eve_format;
 extern const struct reader_format passivedns_format;
 extern const struct reader_format dnstap_format;
 

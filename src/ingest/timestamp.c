@@ -99,14 +99,16 @@ static int64_t days_to(unsigned year, unsigned month, unsigned day)
 static bool take_date(struct bytes *text, int64_t *ret_s)
 {
 	unsigned year, month, day, hour, minute, second;
-	if (!take_digits(text, 4, &year) || !take_octet(text, '-') || !take_digits(text, 2, &month) ||
-	    !take_octet(text, '-') || !take_digits(text, 2, &day) ||
+	if (!take_digits(text, 4, &year) || !take_octet(text, '-') ||
+	    !take_digits(text, 2, &month) || !take_octet(text, '-') ||
+	    !take_digits(text, 2, &day) ||
 	    !(take_octet(text, 'T') || take_octet(text, 't') || take_octet(text, ' ')) ||
-	    !take_digits(text, 2, &hour) || !take_octet(text, ':') || !take_digits(text, 2, &minute) ||
-	    !take_octet(text, ':') || !take_digits(text, 2, &second))
+	    !take_digits(text, 2, &hour) || !take_octet(text, ':') ||
+	    !take_digits(text, 2, &minute) || !take_octet(text, ':') ||
+	    !take_digits(text, 2, &second))
 		return false;
-	if (!year || !month || month > 12 || !day || day > days_of_month(year, month) || hour > 23 || minute > 59 ||
-	    second > 60)
+	if (!year || !month || month > 12 || !day || day > days_of_month(year, month) ||
+	    hour > 23 || minute > 59 || second > 60)
 		return false;
 	*ret_s = days_to(year, month, day) * 86400 + (int64_t)(hour * 3600 + minute * 60 + second);
 	return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the tests of readers share: a sink that writes down what it got, and a check that it is the same however the input is cut,
- * and wherever reading is taken up again.
+/* What the tests of readers share: a sink that writes down what it got, and a check that it is the
+ *same however the input is cut, and wherever reading is taken up again.
  *
  *	OWNER TYPE RDATA xCOUNT FIRST[-LAST] [@SENSOR]     opaque rdata in single quotes
  *	PLACE: REASON
@@ -38,7 +38,8 @@ static int kit_observe(void *ctx, const struct observation *o)
 	rrtype_to_text(o->rrtype, &l->text);
 	buffer_put_str(&l->text, o->form == RDATA_OPAQUE ? " '" : " ");
 	rdata_to_text(o->rrtype, o->form, o->rdata, &l->text);
-	buffer_putf(&l->text, "%s x%" PRIu64 " %" PRIu64, o->form == RDATA_OPAQUE ? "'" : "", s->count, s->first_s);
+	buffer_putf(&l->text, "%s x%" PRIu64 " %" PRIu64, o->form == RDATA_OPAQUE ? "'" : "",
+		    s->count, s->first_s);
 	if (s->last_s != s->first_s)
 		buffer_putf(&l->text, "-%" PRIu64, s->last_s);
 	if (l->sensor.n)
@@ -73,13 +74,16 @@ static void kit_sensor(void *ctx, struct bytes id)
 
 static struct sink kit_sink(struct kit_log *l)
 {
-	return (struct sink){
-		.observe = kit_observe, .reject = kit_reject, .left_out = kit_left_out, .sensor = kit_sensor, .ctx = l};
+	return (struct sink){.observe = kit_observe,
+			     .reject = kit_reject,
+			     .left_out = kit_left_out,
+			     .sensor = kit_sensor,
+			     .ctx = l};
 }
 
 /* Feeds text in runs of step octets, each alone on the heap. */
-static void kit_feed(const struct reader_format *f, struct reader *r, struct bytes text, size_t step,
-                     const struct sink *sink)
+static void kit_feed(const struct reader_format *f, struct reader *r, struct bytes text,
+		     size_t step, const struct sink *sink)
 {
 	for (size_t at = 0; at < text.n; at += step) {
 		size_t n = text.n - at < step ? text.n - at : step;
@@ -107,8 +111,8 @@ static struct reader *kit_open(const struct reader_format *f, const struct reade
 	return r;
 }
 
-static void kit_read(const struct reader_format *f, const struct reader_options *opt, struct bytes text, size_t step,
-                     struct kit_log *l)
+static void kit_read(const struct reader_format *f, const struct reader_options *opt,
+		     struct bytes text, size_t step, struct kit_log *l)
 {
 	uint64_t bytes, lines, lf = 0;
 	const struct sink sink = kit_sink(l);
@@ -124,8 +128,8 @@ static void kit_read(const struct reader_format *f, const struct reader_options 
 }
 
 /* Reads a part, then takes it up with another reader, as an import does that was killed there. */
-static void kit_read_resumed(const struct reader_format *f, const struct reader_options *opt, struct bytes text,
-                             size_t part, struct kit_log *l)
+static void kit_read_resumed(const struct reader_format *f, const struct reader_options *opt,
+			     struct bytes text, size_t part, struct kit_log *l)
 {
 	uint64_t bytes, lines;
 	struct kit_log dropped = {.text = BUFFER_INIT};
@@ -135,6 +139,7 @@ static void kit_read_resumed(const struct reader_format *f, const struct reader_
 	f->position(r, &bytes, &lines);
 	f->close(r);
 	assert_true(bytes <= part);
+	buffer_clear(&l->sensor);
 	r = kit_open(f, opt);
 	if (f->replays)
 		kit_feed(f, r, bytes_of(text.p, bytes), 4096, &drop);
@@ -148,8 +153,8 @@ static void kit_read_resumed(const struct reader_format *f, const struct reader_
 }
 
 /* Reads text in all these ways and compares with what the sink should get. */
-static void kit_expect(const struct reader_format *f, const struct reader_options *opt, const char *text,
-                       const char *want)
+static void kit_expect(const struct reader_format *f, const struct reader_options *opt,
+		       const char *text, const char *want)
 {
 	static const size_t steps[] = {1 << 20, 1, 2, 3, 7, 4096};
 	struct bytes t = bytes_str(text);
