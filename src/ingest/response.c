@@ -119,7 +119,9 @@ void response_keep_answers(struct response *r)
 	for (size_t k = 0; k < c.n && left; k++) {
 		for (size_t i = 0; i < r->answers; i++) {
 			struct response_record *rec = &r->records[i];
-			if (rec->counts || !belongs(&c, r, rec, c.links[k]))
+			bool again = rec->counts; /* a DNAME leads on from several names */
+			if ((again && rec->type != RRTYPE_DNAME) ||
+			    !belongs(&c, r, rec, c.links[k]) || again)
 				continue;
 			rec->counts = true;
 			left--;
