@@ -45,7 +45,7 @@ static inline int next_field(struct bytes *in, struct field *ret)
 		return 0;
 	if (!take_varint(in, &tag) || tag < TAG(1, 0) || tag > UINT32_MAX)
 		return ERR_SYNTAX;
-	ret->tag = (uint32_t)tag;
+	*ret = (struct field){.tag = (uint32_t)tag};
 	switch (tag & 7) {
 	case WIRE_VARINT:
 		return take_varint(in, &ret->value) ? 1 : ERR_SYNTAX;

@@ -81,7 +81,7 @@ static uint32_t put_name(struct eve_records *e, const uint8_t *wire, size_t n)
 bool eve_question(struct eve_records *e, const struct json_value *name, bool truncated)
 {
 	uint8_t wire[DNAME_MAX];
-	size_t n;
+	size_t n = 0;
 	if (truncated)
 		return uncertain(e);
 	if (!name_of(e, name, wire, &n))
@@ -131,7 +131,7 @@ static bool put_u(struct eve_records *e, const struct json_value *v, unsigned oc
 static bool put_name_member(struct eve_records *e, const struct json_value *v)
 {
 	uint8_t name[DNAME_MAX];
-	size_t n;
+	size_t n = 0;
 	if (!name_of(e, v, name, &n))
 		return false;
 	buffer_put(&e->wire, name, n);
@@ -222,7 +222,7 @@ static bool data_of_string(struct eve_records *e, struct bytes text, struct obse
 static bool data_of_text(struct eve_records *e, const struct json_value *v, struct observation *o)
 {
 	uint8_t name[DNAME_MAX];
-	size_t n;
+	size_t n = 0;
 	struct bytes text = json_text(v, &e->text);
 	if (o->rrtype == RRTYPE_TXT || o->rrtype == RRTYPE_SPF || o->rrtype == TYPE_NULL)
 		return data_of_string(e, text, o);
@@ -278,7 +278,7 @@ static void take_record(struct eve_records *e, const struct json_value values[st
 {
 	struct observation o = {0};
 	uint8_t owner[DNAME_MAX];
-	size_t n;
+	size_t n = 0;
 	const struct json_value *data = NULL;
 	if (!type_of(e, json_text(&values[RRTYPE], &e->text), &o.rrtype))
 		return;
