@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Segments. With a first octet of 0 the rest is a segment as it lies on disk: what decodes has rows
  * that lie within it, and they come back when they are encoded. Else the rest is rows, each with
- * the octets it shares with the one before: they come back. */
+ * the octets it shares with the one before: they come back. A piece has the rows that the whole has there. */
 #include "store/segment.h"
 
 #include <stdlib.h>
@@ -31,11 +31,44 @@ static void check_same(const struct segment *a, struct bytes octets)
 	free(b);
 }
 
+/* The piece for a prefix, of a segment that decodes to a whole. */
+static void check_piece(const struct segment *whole, struct bytes octets, struct bytes prefix)
+{
+	const struct segment *piece = NULL;
+	uint32_t at = 0;
+	require(segment_decode_piece(octets, unpacker, NULL, prefix, &piece) == 0);
+	while (at < whole->n && bytes_cmp(segment_key(whole, at), prefix) < 0)
+		at++;
+	require(piece->of == whole->n && piece->first == at);
+	for (uint32_t i = 0; i < piece->n; i++, at++) {
+		require(at < whole->n);
+		require(bytes_eq(segment_key(piece, i), segment_key(whole, at)));
+		require(bytes_eq(segment_value(piece, i), segment_value(whole, at)));
+		require(bytes_has_prefix(segment_key(piece, i), prefix) == (i + 1 < piece->n) || at + 1 == whole->n);
+	}
+	require(piece->n || at == whole->n);
+}
+
+static void check_pieces(const struct segment *whole, struct bytes octets)
+{
+	for (uint32_t i = 0; i < whole->n; i += 1 + whole->n / 4) {
+		struct bytes key = segment_key(whole, i);
+		check_piece(whole, octets, key);
+		check_piece(whole, octets, bytes_of(key.p, key.n / 2));
+	}
+	check_piece(whole, octets, bytes_str("n"));
+}
+
 static void check_octets(struct bytes octets)
 {
 	struct segment *s = NULL;
-	if (segment_decode(octets, unpacker, NULL, &s) != 0)
+	if (segment_decode(octets, unpacker, NULL, &s) != 0) {
+		const struct segment *piece = NULL;
+		if (segment_decode_piece(octets, unpacker, NULL, bytes_str("n"), &piece) == 0)
+			require(piece->first + piece->n <= piece->of);
 		return;
+	}
+	check_pieces(s, octets);
 	struct buffer again = BUFFER_INIT;
 	bool fits = true; /* into what is made; any order and size can be read */
 	size_t total = 0;
@@ -92,6 +125,7 @@ static void check_rows(struct bytes b)
 			require(bytes_eq(segment_value(s, i),
 					 bytes_of(keys.p + at[i][0] + at[i][1], at[i][2])));
 		}
+		check_pieces(s, buffer_bytes(&octets));
 		free(s);
 	}
 	buffer_release(&keys);

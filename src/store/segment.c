@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Rows to columns and back.
+/* Rows to columns; segment_decode.c is the way back.
  *
  * DESIGN: a segment has two compressed frames: what is short or binary in one, text in the other, which is where a
  * dictionary helps. Times are nearly random, so they are packed to as many bits as the segment needs and not compressed at
@@ -8,49 +8,12 @@
 #include "store/segment.h"
 
 #include <endian.h>
-#include <stdlib.h>
 #include <zdict.h>
-#define ZSTD_STATIC_LINKING_ONLY /* frames without their magic: four octets of each are worth half a percent */
-#include <zstd.h>
 
-#include "base/err.h"
 #include "base/limits.h"
 #include "base/varint.h"
-#include "store/keys.h"
+#include "store/segment_priv.h"
 #include "store/value.h"
-
-enum column {
-	SHARED, /* octets that a key shares with the one before, an octet each */
-	LENGTH, /* what is not said by the grammar */
-	MIDDLE, /* first octets of subjects, types, kinds */
-	HEAD,   /* first octets of values */
-	BINARY, /* addresses */
-	TEXT,   /* names and texts, a zero behind each */
-	DATA,   /* rdata that is no address */
-	REST,   /* what is unusual of values */
-	COLUMNS,
-	FRAME_TEXT = TEXT, /* the columns from here on make the second frame */
-};
-
-enum flags {
-	PLAIN = 1,      /* not by the grammar of keys and values */
-	RAW_SHORT = 2,  /* the first frame is not compressed */
-	RAW_TEXT = 4,   /* the second frame is not compressed */
-	DICTIONARY = 8, /* the frames that are compressed need the table's dictionary */
-	FLAGS = 15,
-};
-
-enum {
-	BITS_MAX = 57, /* that can be read with one load from any bit */
-	SHORT_SHARE = 16, /* the first frame's dictionary is so much smaller: what matters are its tables */
-	SLACK = 32,    /* octets that moves may write beyond what they move */
-};
-
-/* Columns of one octet a row need not be told how long they are. */
-static bool is_implied(enum column c)
-{
-	return c == SHARED || c == HEAD;
-}
 
 /* --- compressors --- */
 
@@ -58,16 +21,6 @@ struct packer {
 	int level;
 	ZSTD_CCtx *context;
 	ZSTD_CDict *dictionary[SEGMENT_FRAMES]; /* owned */
-};
-
-struct unpacker {
-	ZSTD_DCtx *context;
-	struct buffer columns; /* scratch */
-};
-
-/* As octets: the length of the first frame's dictionary in four, little-endian; that; the second frame's. */
-struct dictionary {
-	ZSTD_DDict *frame[SEGMENT_FRAMES];
 };
 
 enum { DICTIONARY_HEAD = 4 };
@@ -84,13 +37,6 @@ static bool split_dictionary(struct bytes octets, struct bytes *ret)
 	ret[0] = bytes_of(octets.p + DICTIONARY_HEAD, n);
 	ret[1] = bytes_of(octets.p + DICTIONARY_HEAD + n, octets.n - DICTIONARY_HEAD - n);
 	return ret[0].n && ret[1].n;
-}
-
-static void *checked(void *p)
-{
-	if (!p)
-		abort(); /* as xmalloc: sizes here are our own */
-	return p;
 }
 
 struct packer *packer_new(int level)
@@ -123,23 +69,6 @@ void packer_free(struct packer *p)
 		ZSTD_freeCDict(p->dictionary[i]);
 	ZSTD_freeCCtx(p->context);
 	free(p);
-}
-
-struct unpacker *unpacker_new(void)
-{
-	struct unpacker *u = xcalloc(1, sizeof(*u));
-	u->context = checked(ZSTD_createDCtx());
-	ZSTD_DCtx_setParameter(u->context, ZSTD_d_format, ZSTD_f_zstd1_magicless);
-	return u;
-}
-
-void unpacker_free(struct unpacker *u)
-{
-	if (!u)
-		return;
-	ZSTD_freeDCtx(u->context);
-	buffer_release(&u->columns);
-	free(u);
 }
 
 struct dictionary *dictionary_new(struct bytes octets)
@@ -226,20 +155,6 @@ static void put_packed(struct buffer *out, const uint64_t *v, size_t n, uint64_t
 		buffer_put_byte(out, (uint8_t)pending);
 }
 
-static size_t packed_octets(size_t n, unsigned bits)
-{
-	return (n * bits + 7) / 8;
-}
-
-static uint64_t get_packed(struct bytes packed, size_t i, unsigned bits)
-{
-	size_t at = i * bits;
-	uint64_t v = 0;
-	size_t octet = at / 8, left = packed.n - octet;
-	memcpy(&v, packed.p + octet, left < sizeof(v) ? left : sizeof(v));
-	return (le64toh(v) >> at % 8) & ((UINT64_C(1) << bits) - 1);
-}
-
 /* --- making --- */
 
 struct segment_builder {
@@ -318,13 +233,6 @@ static void put_varint(struct buffer *out, uint64_t v)
 	out->n += varint_put(buffer_reserve(out, VARINT_MAX), v);
 }
 
-/* Where the parts of a key end. */
-struct parts {
-	size_t subject, middle, head;
-	enum key_rest rest;
-	bool text; /* the subject's length is told by a zero octet */
-};
-
 /* Takes a key apart. False when it is not of the grammar. */
 static bool take_apart(struct bytes key, struct parts *ret)
 {
@@ -357,12 +265,6 @@ static bool take_apart(struct bytes key, struct parts *ret)
 		ret->head += 1u + key.p[ret->head];
 	}
 	return ret->rest != REST_UNKNOWN && ret->head <= key.n && !memchr(key.p + ret->head, 0, key.n - ret->head);
-}
-
-/* rdata of so many octets is an address, most likely. */
-static bool is_binary(size_t octets)
-{
-	return octets == 4 || octets == 16;
 }
 
 static void put_key(struct segment_builder *b, struct bytes key, const struct parts *parts, size_t shared)
@@ -526,332 +428,4 @@ void segment_encode(struct segment_builder *b, struct packer *p, struct buffer *
 	out->p[start] = flags;
 	buffer_clear(&b->bytes);
 	b->n = 0;
-}
-
-/* --- reading --- */
-
-/* Reads from the octets of a segment; bad stays set. */
-struct source {
-	const uint8_t *p, *end;
-	bool bad;
-};
-
-static uint64_t get_varint(struct source *s, uint64_t max)
-{
-	uint64_t v = 0;
-	size_t n = s->bad ? 0 : varint_get(s->p, s->end, &v);
-	if (!n || v > max) {
-		s->bad = true;
-		return 0;
-	}
-	s->p += n;
-	return v;
-}
-
-static const uint8_t *get_octets(struct source *s, size_t n)
-{
-	static const uint8_t none[1];
-	if (s->bad || n > (size_t)(s->end - s->p)) {
-		s->bad = true;
-		return none;
-	}
-	const uint8_t *p = s->p;
-	s->p += n;
-	return p;
-}
-
-static uint8_t get_octet(struct source *s)
-{
-	return *get_octets(s, 1);
-}
-
-struct times {
-	struct bytes first, span; /* packed */
-	unsigned first_bits, span_bits;
-	uint64_t base;
-	size_t n, at;
-};
-
-static void get_times(struct source *s, struct times *ret)
-{
-	*ret = (struct times){.n = (size_t)get_varint(s, SEGMENT_ROWS)};
-	if (!ret->n)
-		return;
-	ret->base = get_varint(s, UINT32_MAX);
-	ret->first_bits = get_octet(s);
-	ret->span_bits = get_octet(s);
-	if (ret->first_bits > 32 || ret->span_bits > BITS_MAX) {
-		s->bad = true;
-		return;
-	}
-	ret->first.n = packed_octets(ret->n, ret->first_bits);
-	ret->first.p = get_octets(s, ret->first.n);
-	ret->span.n = packed_octets(ret->n, ret->span_bits);
-	ret->span.p = get_octets(s, ret->span.n);
-}
-
-/* Reads a frame to where its octets, so many, go. */
-static void get_frame(struct source *s, struct unpacker *u, bool raw, const ZSTD_DDict *dictionary, uint8_t *to,
-                      size_t octets)
-{
-	size_t n = (size_t)get_varint(s, SEGMENT_DECODED_MAX);
-	const uint8_t *p = get_octets(s, n);
-	if (s->bad)
-		return;
-	if (raw) {
-		s->bad = n != octets;
-		if (!s->bad && n)
-			memcpy(to, p, n);
-		return;
-	}
-	ZSTD_DCtx_refDDict(u->context, dictionary);
-	size_t got = ZSTD_decompressDCtx(u->context, to, octets, p, n);
-	s->bad = ZSTD_isError(got) || got != octets;
-}
-
-/* What is being put together. */
-struct reader {
-	struct source column[COLUMNS];
-	struct times times;
-	struct segment *segment;
-	uint8_t *bytes;     /* of the segment */
-	size_t room;
-	struct parts parts; /* of the key before */
-	size_t start;       /* of the key at hand, as below: offsets in bytes */
-	size_t at;          /* where the next octet goes */
-};
-
-static bool copy(struct reader *r, enum column column, size_t n)
-{
-	struct source *s = &r->column[column];
-	if (n > (size_t)(s->end - s->p) || n > r->room - r->at)
-		return false;
-	const uint8_t *p = s->p;
-	uint8_t *to = r->bytes + r->at;
-	if (n <= 16 && s->end - p >= 16 && r->room - r->at >= 16)
-		memcpy(to, p, 16); /* most are short: one move, what is too much is written over */
-	else
-		memcpy(to, p, n);
-	s->p += n;
-	r->at += n;
-	return true;
-}
-
-/* Copies up to and with the next zero octet. */
-static bool copy_text(struct reader *r, bool with_zero)
-{
-	struct source *s = &r->column[TEXT];
-	const uint8_t *zero = memchr(s->p, 0, (size_t)(s->end - s->p));
-	if (!zero || !copy(r, TEXT, (size_t)(zero - s->p) + with_zero))
-		return false;
-	s->p += !with_zero;
-	return true;
-}
-
-static bool get_subject(struct reader *r, size_t shared)
-{
-	if (shared == 0 && !copy(r, MIDDLE, 1))
-		return false;
-	int fixed = key_subject_octets(r->bytes[r->start]);
-	if (fixed < 0)
-		return false;
-	if (fixed == 0) {
-		if (!copy_text(r, true))
-			return false;
-	} else if ((size_t)fixed <= shared || !copy(r, BINARY, (size_t)fixed - (r->at - r->start))) {
-		return false;
-	}
-	r->parts.subject = r->at - r->start;
-	return true;
-}
-
-static bool get_middle(struct reader *r)
-{
-	const struct source *s = &r->column[MIDDLE];
-	if (s->p == s->end || !copy(r, MIDDLE, key_type_octets(*s->p) + 1))
-		return false;
-	r->parts.middle = r->at - r->start;
-	r->parts.rest = key_rest(r->bytes[r->at - 1]);
-	return r->parts.rest != REST_UNKNOWN;
-}
-
-static bool get_head(struct reader *r)
-{
-	struct source *s = &r->column[DATA];
-	if (r->parts.rest == REST_AROUND) {
-		uint64_t v;
-		size_t n = varint_get(s->p, s->end, &v);
-		if (!n || !copy(r, DATA, n))
-			return false;
-	}
-	if (r->parts.rest == REST_AROUND || r->parts.rest == REST_WHOLE) {
-		if (s->p == s->end || !copy(r, DATA, 1u + *s->p))
-			return false;
-	}
-	r->parts.head = r->at - r->start;
-	return true;
-}
-
-static bool get_key(struct reader *r, size_t last_start, size_t last_n)
-{
-	size_t shared = get_octet(&r->column[SHARED]);
-	if (r->column[SHARED].bad || shared > last_n || shared > r->room - r->at)
-		return false;
-	r->start = r->at;
-	if (shared)
-		memcpy(r->bytes + r->at, r->bytes + last_start, shared);
-	r->at += shared;
-	/* Where sharing ends within the parts of the key before, all that follows is told anew (see put_key). */
-	const struct parts *parts = &r->parts;
-	bool ok = true;
-	if (shared == 0 || shared < parts->subject)
-		ok = get_subject(r, shared) && get_middle(r) && get_head(r);
-	else if (shared == parts->subject)
-		ok = get_middle(r) && get_head(r);
-	else if (shared == parts->middle)
-		ok = get_head(r);
-	else
-		ok = shared >= parts->head;
-	if (!ok)
-		return false;
-	if (r->parts.rest != REST_RDATA)
-		return copy_text(r, false);
-	size_t octets = (size_t)get_varint(&r->column[LENGTH], SEGMENT_KEY_MAX);
-	size_t have = r->at - r->start - r->parts.middle;
-	return !r->column[LENGTH].bad && octets >= have && copy(r, is_binary(octets) ? BINARY : DATA, octets - have);
-}
-
-static bool get_value(struct reader *r)
-{
-	struct value_parts parts = {.head = get_octet(&r->column[HEAD])};
-	struct times *t = &r->times;
-	if (r->column[HEAD].bad)
-		return false;
-	parts.timed = value_is_timed(parts.head);
-	if (parts.timed) {
-		if (t->at == t->n)
-			return false;
-		parts.first_s = (uint32_t)(t->base + get_packed(t->first, t->at, t->first_bits));
-		parts.span_s = get_packed(t->span, t->at, t->span_bits);
-		t->at++;
-	}
-	if (value_has_rest(parts.head)) {
-		parts.rest.n = (size_t)get_varint(&r->column[LENGTH], SEGMENT_VALUE_MAX);
-		parts.rest.p = get_octets(&r->column[REST], parts.rest.n);
-		if (r->column[LENGTH].bad || r->column[REST].bad)
-			return false;
-	}
-	if (r->room - r->at < 1 + 4 + VARINT_MAX + parts.rest.n)
-		return false;
-	r->at = (size_t)(value_put_together(&parts, r->bytes + r->at) - r->bytes);
-	return true;
-}
-
-static bool get_rows(struct reader *r)
-{
-	struct segment *s = r->segment;
-	size_t last_start = 0, last_n = 0;
-	for (uint32_t i = 0; i < s->n; i++) {
-		s->rows[i].key = (uint32_t)r->at;
-		if (!get_key(r, last_start, last_n))
-			return false;
-		last_start = s->rows[i].key;
-		last_n = r->at - last_start;
-		s->rows[i].value = (uint32_t)r->at;
-		if (!get_value(r))
-			return false;
-	}
-	return true;
-}
-
-static bool get_plain_rows(struct reader *r)
-{
-	struct segment *s = r->segment;
-	size_t last_start = 0, last_n = 0;
-	for (uint32_t i = 0; i < s->n; i++) {
-		size_t shared = get_octet(&r->column[SHARED]);
-		size_t key_n = (size_t)get_varint(&r->column[LENGTH], SEGMENT_KEY_MAX);
-		size_t value_n = (size_t)get_varint(&r->column[LENGTH], SEGMENT_VALUE_MAX);
-		if (r->column[SHARED].bad || r->column[LENGTH].bad || shared > last_n || shared > r->room - r->at)
-			return false;
-		s->rows[i].key = (uint32_t)r->at;
-		memcpy(r->bytes + r->at, r->bytes + last_start, shared);
-		r->at += shared;
-		if (!copy(r, TEXT, key_n))
-			return false;
-		last_start = s->rows[i].key;
-		last_n = r->at - last_start;
-		s->rows[i].value = (uint32_t)r->at;
-		if (!copy(r, REST, value_n))
-			return false;
-	}
-	return true;
-}
-
-/* Sets the columns of a reader to the octets of a frame. */
-static const uint8_t *split(struct reader *r, enum column from, enum column to, const size_t *octets, const uint8_t *p)
-{
-	for (enum column i = from; i < to; i++) {
-		r->column[i] = (struct source){p, p + octets[i], false};
-		p += octets[i];
-	}
-	return p;
-}
-
-int segment_decode(struct bytes octets, struct unpacker *u, const struct dictionary *d, struct segment **ret)
-{
-	struct source s = {octets.p, octets.p + octets.n, false};
-	struct reader r = {0};
-	size_t lengths[COLUMNS], frame[2] = {0};
-	uint8_t flags = get_octet(&s);
-	uint32_t n = (uint32_t)get_varint(&s, SEGMENT_ROWS);
-	size_t total = (size_t)get_varint(&s, SEGMENT_DECODED_MAX);
-	for (enum column i = 0; i < COLUMNS; i++) {
-		if (is_implied(i))
-			lengths[i] = i == HEAD && flags & PLAIN ? 0 : n;
-		else
-			lengths[i] = (size_t)get_varint(&s, SEGMENT_DECODED_MAX);
-		frame[i >= FRAME_TEXT] += lengths[i];
-	}
-	if (s.bad || flags > FLAGS || n == 0 || ((flags & DICTIONARY) && !d))
-		return ERR_CORRUPT;
-	if (!(flags & PLAIN))
-		get_times(&s, &r.times);
-	buffer_clear(&u->columns);
-	uint8_t *columns = buffer_reserve(&u->columns, frame[0] + frame[1]);
-	bool with = flags & DICTIONARY;
-	get_frame(&s, u, flags & RAW_SHORT, with ? d->frame[0] : NULL, columns, frame[0]);
-	get_frame(&s, u, flags & RAW_TEXT, with ? d->frame[1] : NULL, columns + frame[0], frame[1]);
-	if (s.bad || s.p != s.end)
-		return ERR_CORRUPT;
-	split(&r, FRAME_TEXT, COLUMNS, lengths, split(&r, SHARED, FRAME_TEXT, lengths, columns));
-	/* What is copied may be written over a little: see copy and value_put_together. */
-	r.room = total + SLACK;
-	size_t size = sizeof(*r.segment) + (n + 1) * sizeof(r.segment->rows[0]) + r.room;
-	r.segment = xmalloc(size);
-	r.bytes = (uint8_t *)(r.segment->rows + n + 1);
-	*r.segment = (struct segment){.n = n, .size = (uint32_t)size, .bytes = r.bytes};
-	bool ok = flags & PLAIN ? get_plain_rows(&r) : get_rows(&r);
-	for (int i = 0; i < COLUMNS; i++)
-		ok = ok && r.column[i].p == r.column[i].end;
-	if (!ok || r.at != total || r.times.at != r.times.n) {
-		free(r.segment);
-		return ERR_CORRUPT;
-	}
-	r.segment->rows[n].key = r.segment->rows[n].value = (uint32_t)total;
-	*ret = r.segment;
-	return 0;
-}
-
-uint32_t segment_find(const struct segment *s, struct bytes key)
-{
-	uint32_t lo = 0, hi = s->n;
-	while (lo < hi) {
-		uint32_t middle = (lo + hi) / 2;
-		if (bytes_cmp(segment_key(s, middle), key) < 0)
-			lo = middle + 1;
-		else
-			hi = middle;
-	}
-	return lo;
 }

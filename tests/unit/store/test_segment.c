@@ -61,12 +61,66 @@ static void assert_rows(const struct segment *s, const struct kit_row *rows, siz
 	}
 }
 
+/* The piece for a prefix has the rows of the whole from the first one that is not less on, up to the first one that has it no
+ * more. */
+static void assert_piece(const struct segment *whole, struct bytes octets, const struct dictionary *d, struct bytes prefix)
+{
+	const struct segment *piece = NULL;
+	uint32_t first = 0, n = 0;
+	assert_int_equal(segment_decode_piece(octets, unpacker, d, prefix, &piece), 0);
+	while (first < whole->n && bytes_cmp(segment_key(whole, first), prefix) < 0)
+		first++;
+	while (first + n < whole->n && bytes_has_prefix(segment_key(whole, first + n), prefix))
+		n++;
+	n += first + n < whole->n;
+	void *memory = malloc(piece->size);
+	assert_non_null(memory);
+	struct segment *copy = segment_copy(piece, memory);
+	assert_int_equal(copy->size, piece->size);
+	assert_int_equal(piece->of, whole->n);
+	assert_int_equal(piece->first, first);
+	assert_int_equal(piece->n, n);
+	for (uint32_t i = 0; i < n; i++) {
+		assert_true(bytes_eq(segment_key(piece, i), segment_key(whole, first + i)));
+		assert_true(bytes_eq(segment_value(piece, i), segment_value(whole, first + i)));
+		assert_true(bytes_eq(segment_key(copy, i), segment_key(whole, first + i)));
+		assert_true(bytes_eq(segment_value(copy, i), segment_value(whole, first + i)));
+	}
+	free(memory);
+}
+
+/* Of some prefixes: those of its rows, and what lies just beside them. step: of so many rows one. */
+static void assert_pieces(const struct segment *whole, struct bytes octets, const struct dictionary *d, uint32_t step)
+{
+	static const struct bytes none;
+	static const uint8_t last[] = {0xff, 0xff};
+	struct buffer prefix = BUFFER_INIT;
+	assert_piece(whole, octets, d, none);
+	assert_piece(whole, octets, d, bytes_of(last, 2));
+	for (uint32_t i = 0; i < whole->n; i += step) {
+		struct bytes key = segment_key(whole, i);
+		assert_piece(whole, octets, d, key);
+		assert_piece(whole, octets, d, bytes_of(key.p, key.n / 2));
+		assert_piece(whole, octets, d, bytes_of(key.p, key.n - (key.n > 0)));
+		buffer_clear(&prefix);
+		buffer_put_bytes(&prefix, key);
+		buffer_put_byte(&prefix, 0);
+		assert_piece(whole, octets, d, buffer_bytes(&prefix));
+		if (key.n && ++prefix.p[key.n / 2])
+			assert_piece(whole, octets, d, bytes_of(prefix.p, key.n / 2 + 1));
+	}
+	buffer_release(&prefix);
+}
+
 static void assert_round_trip(const struct kit_row *rows, size_t n)
 {
 	struct buffer octets = encoded(rows, n, NULL);
 	struct segment *s = NULL;
 	assert_int_equal(decode_exact(buffer_bytes(&octets), NULL, &s), 0);
 	assert_rows(s, rows, n);
+	assert_int_equal(s->first, 0);
+	assert_int_equal(s->of, n);
+	assert_pieces(s, buffer_bytes(&octets), NULL, 1 + (uint32_t)n / 16);
 	free(s);
 	buffer_release(&octets);
 }
@@ -291,12 +345,16 @@ static void what_is_no_dictionary_is_told(void **state)
 static void decode_anything(struct bytes octets, const struct dictionary *d)
 {
 	struct segment *s = NULL;
+	const struct segment *piece = NULL;
 	int rc = decode_exact(octets, d, &s);
 	if (rc != 0) {
 		assert_int_equal(rc, ERR_CORRUPT);
 		assert_null(s);
+		rc = segment_decode_piece(octets, unpacker, d, bytes_str("n\003com"), &piece);
+		assert_true(rc == ERR_CORRUPT || (rc == 0 && piece->first + piece->n <= piece->of));
 		return;
 	}
+	assert_pieces(s, octets, d, s->n);
 	uint64_t sum = 0;
 	assert_in_range(s->n, 1, SEGMENT_ROWS);
 	assert_true(s->size <= SEGMENT_DECODED_MAX + (64u << 10));
