@@ -44,9 +44,9 @@ static void check_piece(const struct segment *whole, struct bytes octets, struct
 		require(at < whole->n);
 		require(bytes_eq(segment_key(piece, i), segment_key(whole, at)));
 		require(bytes_eq(segment_value(piece, i), segment_value(whole, at)));
-		require(bytes_has_prefix(segment_key(piece, i), prefix) == (i + 1 < piece->n) || at + 1 == whole->n);
+		require(bytes_has_prefix(segment_key(piece, i), prefix));
 	}
-	require(piece->n || at == whole->n);
+	require(at == whole->n || !bytes_has_prefix(segment_key(whole, at), prefix));
 }
 
 static void check_pieces(const struct segment *whole, struct bytes octets)

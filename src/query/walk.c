@@ -12,6 +12,26 @@ void walk_end(struct walk *w)
 {
 	scan_end(w->scan);
 	buffer_release(&w->key);
+	buffer_release(&w->hi);
+}
+
+/* Makes the least key that is greater than all that begin with those of a buffer. It stays empty when there is none. */
+static void to_successor(struct buffer *key)
+{
+	while (key->n && key->p[key->n - 1] == 0xff)
+		key->n--;
+	if (key->n)
+		key->p[key->n - 1]++;
+}
+
+/* Goes to a key of the range that the walk is in. The scan is told where that ends: the store then reads no more than it needs. */
+static int seek(struct walk *w, struct bytes at, struct err *e)
+{
+	buffer_clear(&w->hi);
+	buffer_put_bytes(&w->hi, w->q->ranges[w->range].prefix);
+	to_successor(&w->hi);
+	scan_bound(w->scan, buffer_bytes(&w->hi));
+	return scan_seek(w->scan, at, &w->row_key, &w->row_value, e);
 }
 
 /* Sorts out what a seek or step found: the rows of a range are those with its prefix. When the range is done, goes to
@@ -27,7 +47,7 @@ static int settle(struct walk *w, int rc, struct err *e)
 			w->ended = true;
 			return 0;
 		}
-		rc = scan_seek(w->scan, w->q->ranges[w->range].prefix, &w->row_key, &w->row_value, e);
+		rc = seek(w, w->q->ranges[w->range].prefix, e);
 	}
 }
 
@@ -41,8 +61,7 @@ int walk_seek(struct walk *w, const struct position *at, struct err *e)
 	buffer_put_bytes(&w->key, w->q->ranges[w->range].prefix);
 	if (at)
 		buffer_put(&w->key, at->suffix, at->n);
-	int rc = scan_seek(w->scan, buffer_bytes(&w->key), &w->row_key, &w->row_value, e);
-	return settle(w, rc, e);
+	return settle(w, seek(w, buffer_bytes(&w->key), e), e);
 }
 
 int walk_next(struct walk *w, struct err *e)
@@ -73,12 +92,8 @@ int walk_skip_type(struct walk *w, struct err *e)
 	buffer_clear(&w->key);
 	buffer_put(&w->key, w->row_key.p, r->subject_n);
 	key_put_type(&w->key, (uint16_t)type);
-	/* The successor of the prefix: its last octet plus one, where that octet is not 255. */
-	while (w->key.p[w->key.n - 1] == 0xff)
-		w->key.n--;
-	w->key.p[w->key.n - 1]++;
-	int rc = scan_seek(w->scan, buffer_bytes(&w->key), &w->row_key, &w->row_value, e);
-	return settle(w, rc, e);
+	to_successor(&w->key);
+	return settle(w, seek(w, buffer_bytes(&w->key), e), e);
 }
 
 int walk_record(const struct walk *w, struct record_scratch *scratch, struct record *ret,

@@ -13,6 +13,7 @@ struct walk {
 	size_t range;             /* where the walk is */
 	bool ended;
 	struct buffer key;        /* scratch: where to seek */
+	struct buffer hi;         /* scratch: the end of the range */
 	/* The row the walk is on, valid until it moves. */
 	struct bytes row_key;
 	struct bytes row_value;

@@ -81,9 +81,9 @@ struct segment {
  * not for the order of the keys). */
 int segment_decode(struct bytes octets, struct unpacker *u, const struct dictionary *d, struct segment **ret);
 
-/* Decodes the piece that a question for all keys with a prefix needs: the rows that have it, and the one behind them, if there is one, as
- * that tells that they are all. What is before them is not kept, and what is behind is not looked at: a third to half of the time of the
- * whole. *ret belongs to u, until u is used again. Octets that segment_decode takes give the same rows; others may be taken. */
+/* Decodes a piece: the rows whose keys begin with a prefix, which may be none; first is then where they would be. What is before them
+ * is not kept, and what is behind is not looked at. *ret belongs to u, until u is used again. Octets that segment_decode takes give
+ * the same rows; others may be taken. */
 int segment_decode_piece(struct bytes octets, struct unpacker *u, const struct dictionary *d, struct bytes prefix,
                          const struct segment **ret);
 

@@ -346,31 +346,31 @@ static bool find_row(struct reader *r, bool plain, struct bytes key, uint32_t n,
 	return true;
 }
 
-/* Reads the rows of a piece, which begin with the one whose key is in place, if there is one. */
+/* Reads the rows of a piece; the key of the first row that is not less than the prefix is in place, if there is one. */
 static bool get_piece(struct reader *r, bool plain, struct bytes prefix, size_t value_n)
 {
 	struct segment *s = r->segment;
 	size_t last_start = 0, last_n = 0;
 	for (uint32_t left = s->of - s->first; left; left--) {
-		struct segment_row *row = &s->rows[s->n];
 		if (s->n) {
-			row->key = (uint32_t)r->at;
+			size_t start = r->at;
 			if (!(plain ? get_plain_key(r, last_start, last_n, &value_n)
 				    : get_key(r, last_start, last_n)))
 				return false;
-			last_start = row->key;
-		} else {
-			row->key = 0;
+			last_start = start;
 		}
 		last_n = r->at - last_start;
-		row->value = (uint32_t)r->at;
-		s->n++;
+		if (!bytes_has_prefix(bytes_of(r->bytes + last_start, last_n), prefix)) {
+			r->at = last_start;
+			break;
+		}
+		s->rows[s->n++] = (struct segment_row){(uint32_t)last_start, (uint32_t)r->at};
 		if (!(plain ? copy(r, REST, value_n) : get_value(r)))
 			return false;
-		if (!bytes_has_prefix(bytes_of(r->bytes + last_start, last_n), prefix))
-			break;
 	}
-	s->rows[s->n].key = s->rows[s->n].value = (uint32_t)r->at;
+	if (!s->n)
+		r->at = 0;
+	s->rows[s->n] = (struct segment_row){(uint32_t)r->at, (uint32_t)r->at};
 	return true;
 }
 

@@ -654,6 +654,8 @@ static void disk_scan_bound(struct scan *scan, struct bytes hi)
 	struct disk_scan *sc = (struct disk_scan *)scan;
 	buffer_clear(&sc->hi);
 	buffer_put_bytes(&sc->hi, hi);
+	for (size_t i = 0; i < sc->set->n; i++)
+		sc->tables[i].cursor.hi = buffer_bytes(&sc->hi);
 }
 
 static int within(const struct disk_scan *sc, int rc, const struct bytes *key)

@@ -382,6 +382,11 @@ static int read_block(const struct table *t, const struct place *place, size_t m
 	return 0;
 }
 
+static int bad_segment(const struct table *t, const struct place *place, int rc, struct err *e)
+{
+	return err_set(e, rc, "%s: the segment at octet %llu does not decode", t->path, (unsigned long long)place->offset);
+}
+
 static int read_segment(struct table *t, const struct place *place, struct segment **ret, struct err *e)
 {
 	struct tool *tool = tool_take(t);
@@ -389,8 +394,24 @@ static int read_segment(struct table *t, const struct place *place, struct segme
 	if (rc == 0) {
 		rc = segment_decode(buffer_bytes(&tool->octets), tool->unpacker, t->dictionary, ret);
 		if (rc < 0)
-			err_set(e, rc, "%s: the segment at octet %llu does not decode", t->path,
-			        (unsigned long long)place->offset);
+			bad_segment(t, place, rc, e);
+	}
+	tool_give(t, tool);
+	return rc;
+}
+
+/* Reads the piece of a segment that a prefix needs, into the cache. */
+static int read_piece(struct table *t, const struct place *place, struct bytes prefix, struct cached **ret, struct err *e)
+{
+	struct tool *tool = tool_take(t);
+	const struct segment *piece;
+	int rc = read_block(t, place, BLOCK_MAX, &tool->octets, e);
+	if (rc == 0) {
+		rc = segment_decode_piece(buffer_bytes(&tool->octets), tool->unpacker, t->dictionary, prefix, &piece);
+		if (rc < 0)
+			bad_segment(t, place, rc, e);
+		else
+			*ret = cache_put_piece(t->cache, t->number, place->offset, prefix, piece);
 	}
 	tool_give(t, tool);
 	return rc;
@@ -531,28 +552,90 @@ void table_cursor_end(struct table_cursor *c)
 		let_go(c, 0);
 }
 
-/* Loads the level below the last one loaded, where that points. fill: the cache may keep it. */
-static int descend(struct table_cursor *c, bool fill, struct err *e)
+/* Gets a segment from the cache or the file. fill: the cache may keep it. */
+static int load(struct table_cursor *c, const struct place *place, bool fill, struct cached **ret, struct err *e)
 {
 	struct table *t = c->table;
+	struct segment *segment;
+	*ret = c->pass ? NULL : cache_get(t->cache, t->number, place->offset);
+	if (*ret)
+		return 0;
+	int rc = read_segment(t, place, &segment, e);
+	if (rc == 0)
+		*ret = fill ? cache_put(t->cache, t->number, place->offset, segment) : cache_pass(segment);
+	return rc;
+}
+
+/* Whether hi is the least key that is greater than all that begin with a prefix. */
+static bool is_successor(struct bytes hi, struct bytes prefix)
+{
+	size_t n = prefix.n;
+	while (n && prefix.p[n - 1] == 0xff)
+		n--;
+	return n && hi.n == n && hi.p[n - 1] == prefix.p[n - 1] + 1 && memcmp(hi.p, prefix.p, n - 1) == 0;
+}
+
+/* Gets the rows of a segment that begin with a prefix, or all. */
+static int load_piece(struct table_cursor *c, const struct place *place, struct bytes prefix, struct cached **ret, struct err *e)
+{
+	struct table *t = c->table;
+	if (c->pass || !is_successor(c->hi, prefix))
+		return load(c, place, !c->pass, ret, e);
+	*ret = cache_get_piece(t->cache, t->number, place->offset, prefix);
+	if (*ret)
+		return 0;
+	if (cache_wants_whole(t->cache, t->number, place->offset))
+		return load(c, place, true, ret, e);
+	return read_piece(t, place, prefix, ret, e);
+}
+
+/* Loads the level below the last one loaded, where that points. prefix: of the rows that are wanted, or NULL. fill: the cache may
+ * keep it. */
+static int descend(struct table_cursor *c, const struct bytes *prefix, bool fill, struct err *e)
+{
 	struct table_level *below = &c->level[c->depth];
 	struct place place;
 	uint64_t rows;
-	int rc = get_entry(t, below[-1].segment, below[-1].at, &place, &rows, e);
+	int rc = get_entry(c->table, below[-1].segment, below[-1].at, &place, &rows, e);
+	if (rc == 0)
+		rc = prefix ? load_piece(c, &place, *prefix, &below->held, e) : load(c, &place, fill, &below->held, e);
 	if (rc < 0)
 		return rc;
-	below->held = c->pass ? NULL : cache_get(t->cache, t->number, place.offset);
-	if (!below->held) {
-		struct segment *segment;
-		rc = read_segment(t, &place, &segment, e);
-		if (rc < 0)
-			return rc;
-		below->held = fill ? cache_put(t->cache, t->number, place.offset, segment) : cache_pass(segment);
-	}
 	below->segment = cached_segment(below->held);
 	below->at = 0;
 	c->depth++;
 	return 0;
+}
+
+/* The rows of a piece are used up, and the segment has more: loads it whole, and goes to the row behind the piece. */
+static int widen(struct table_cursor *c, struct err *e)
+{
+	struct table_level *l = &c->level[c->depth - 1];
+	struct cached *whole;
+	struct place place;
+	uint64_t rows;
+	uint32_t at = l->segment->first + l->segment->n;
+	int rc = get_entry(c->table, l[-1].segment, l[-1].at, &place, &rows, e);
+	if (rc == 0)
+		rc = load(c, &place, true, &whole, e);
+	if (rc < 0)
+		return rc;
+	cache_release(c->table->cache, l->held);
+	*l = (struct table_level){whole, cached_segment(whole), at};
+	return 0;
+}
+
+/* Whether nothing is wanted behind the rows that the cursor has. */
+static bool is_over(const struct table_cursor *c)
+{
+	const struct table_level *l = &c->level[c->depth - 1];
+	struct bytes prefix;
+	if (!c->hi.n)
+		return false;
+	if (l->segment->first + l->segment->n < l->segment->of)
+		return cached_prefix(l->held, &prefix) && is_successor(c->hi, prefix);
+	/* What follows is greater than what the index says of the segment. */
+	return bytes_cmp(segment_key(l[-1].segment, l[-1].at), c->hi) >= 0;
 }
 
 /* From a level that may have run out: up to one that has more, and down to the rows again. */
@@ -565,7 +648,17 @@ static int settle(struct table_cursor *c, struct err *e)
 			if (c->depth - 1 == leaf)
 				return 1;
 			/* What is come upon by walking is read once, most likely: the cache is for what is sought. */
-			int rc = descend(c, c->depth != leaf && !c->pass, e);
+			int rc = descend(c, NULL, c->depth != leaf && !c->pass, e);
+			if (rc < 0)
+				return rc;
+			continue;
+		}
+		if (c->depth - 1 == leaf && is_over(c)) {
+			let_go(c, 0);
+			return 0;
+		}
+		if (l->segment->first + l->segment->n < l->segment->of) {
+			int rc = widen(c, e);
 			if (rc < 0)
 				return rc;
 			continue;
@@ -589,6 +682,10 @@ int table_seek(struct table_cursor *c, struct bytes at, struct err *e)
 	int leaf = (int)t->foot.levels;
 	if (!t->root)
 		return 0;
+	if (c->hi.n && bytes_cmp(at, c->hi) >= 0) {
+		let_go(c, 0);
+		return 0;
+	}
 	if (c->depth == leaf + 1 && is_within(c->level[leaf].segment, at)) {
 		c->level[leaf].at = segment_find(c->level[leaf].segment, at);
 		return 1;
@@ -600,7 +697,7 @@ int table_seek(struct table_cursor *c, struct bytes at, struct err *e)
 		struct table_level *l = &c->level[c->depth - 1];
 		if (l->at == l->segment->n)
 			break;
-		int rc = descend(c, !c->pass, e);
+		int rc = descend(c, c->depth == leaf ? &at : NULL, !c->pass, e);
 		if (rc < 0)
 			return rc;
 		l = &c->level[c->depth - 1];
@@ -623,12 +720,15 @@ int table_next(struct table_cursor *c, struct err *e)
 int table_rank(struct table_cursor *c, struct bytes key, uint64_t *ret, struct err *e)
 {
 	struct table *t = c->table;
+	struct bytes hi = c->hi;
+	c->hi = bytes_of(NULL, 0); /* what is behind it counts, too */
 	int leaf = (int)t->foot.levels, rc = table_seek(c, key, e);
+	c->hi = hi;
 	if (rc <= 0) {
 		*ret = t->foot.rows;
 		return rc;
 	}
-	*ret = c->level[leaf].at;
+	*ret = c->level[leaf].segment->first + c->level[leaf].at;
 	for (int level = 0; level < leaf; level++) {
 		for (uint32_t i = 0; i < c->level[level].at; i++) {
 			struct place place;

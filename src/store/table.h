@@ -47,6 +47,7 @@ int table_verify(struct table *t, struct err *e);
 struct table_cursor {
 	struct table *table;
 	bool pass; /* reads for once: what it reads is not kept in the cache */
+	struct bytes hi; /* borrowed; rows from here on are not wanted, so that the end may be said instead of them. Empty: no such bound */
 	int depth; /* levels that are loaded; 0: nowhere */
 	struct table_level {
 		struct cached *held;
@@ -55,7 +56,9 @@ struct table_cursor {
 	} level[TABLE_DEPTH_MAX];
 };
 
-/* Go to the first row with a key >= at, or one row on. 1: there is one, 0: the end, negative: an error. */
+/* Go to the first row with a key >= at, or one row on. 1: there is one, 0: the end, negative: an error. Where
+ * the cache has no room for whole segments, and the bound lies right behind the keys that begin with at, only their rows are
+ * read. */
 int table_seek(struct table_cursor *c, struct bytes at, struct err *e);
 int table_next(struct table_cursor *c, struct err *e);
 /* How many rows of the table have a lesser key; takes time by the depth of the index, not by their number. The cursor moves. */

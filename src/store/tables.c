@@ -51,10 +51,12 @@ struct table *live_table(const struct live_table *l)
 	return l->table;
 }
 
-static void live_free(struct live_table *l)
+static void live_free(struct tables *t, struct live_table *l)
 {
-	if (l->gone)
+	if (l->gone) {
 		unlink(l->path);
+		cache_forget(t->cache, table_number(l->table));
+	}
 	table_close(l->table);
 	free(l->path);
 	free(l);
@@ -86,7 +88,7 @@ void tables_release(struct tables *t, struct table_set *set)
 	set_drop(set, dead, &n);
 	pthread_mutex_unlock(&t->lock);
 	while (n)
-		live_free(dead[--n]);
+		live_free(t, dead[--n]);
 	free(dead);
 }
 

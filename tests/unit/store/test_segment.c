@@ -61,8 +61,7 @@ static void assert_rows(const struct segment *s, const struct kit_row *rows, siz
 	}
 }
 
-/* The piece for a prefix has the rows of the whole from the first one that is not less on, up to the first one that has it no
- * more. */
+/* The piece for a prefix has the rows of the whole that begin with it. */
 static void assert_piece(const struct segment *whole, struct bytes octets, const struct dictionary *d, struct bytes prefix)
 {
 	const struct segment *piece = NULL;
@@ -72,7 +71,6 @@ static void assert_piece(const struct segment *whole, struct bytes octets, const
 		first++;
 	while (first + n < whole->n && bytes_has_prefix(segment_key(whole, first + n), prefix))
 		n++;
-	n += first + n < whole->n;
 	void *memory = malloc(piece->size);
 	assert_non_null(memory);
 	struct segment *copy = segment_copy(piece, memory);

@@ -216,6 +216,91 @@ static void rows_are_found(void **state)
 	table_close(NULL);
 }
 
+/* What a cursor with a bound gives, with whatever cache: the rows that begin with a prefix, and the end or what is behind them. */
+static void ask(struct table *t, const struct shape *s, struct bytes prefix, size_t first, size_t n)
+{
+	struct buffer hi = BUFFER_INIT;
+	struct err e;
+	buffer_put_bytes(&hi, prefix);
+	hi.p[hi.n - 1]++;
+	struct table_cursor c = {.table = t, .hi = buffer_bytes(&hi)};
+	for (int again = 0; again < 3; again++) {
+		int rc = table_seek(&c, prefix, &e);
+		for (size_t i = first; i < first + n; i++) {
+			assert_int_equal(rc, 1);
+			assert_at(&c, s, i);
+			rc = table_next(&c, &e);
+		}
+		if (rc == 1) /* it need not say the end, but not skip either */
+			assert_at(&c, s, first + n);
+		else
+			assert_int_equal(rc, 0);
+		if (again == 1)
+			table_cursor_end(&c);
+	}
+	assert_int_equal(table_seek(&c, c.hi, &e), 0);
+	assert_int_equal(table_next(&c, &e), 0);
+	/* The same cursor without a bound goes on behind the piece. */
+	c.hi = bytes_of(NULL, 0);
+	int rc = table_seek(&c, prefix, &e);
+	for (size_t i = first; i < first + n + 2 && i < s->n; i++) {
+		assert_int_equal(rc, 1);
+		assert_at(&c, s, i);
+		uint64_t rank;
+		struct table_cursor r = {.table = t, .hi = buffer_bytes(&hi)};
+		assert_int_equal(table_rank(&r, prefix, &rank, &e), 0);
+		assert_int_equal(rank, first);
+		table_cursor_end(&r);
+		rc = table_next(&c, &e);
+	}
+	table_cursor_end(&c);
+	buffer_release(&hi);
+}
+
+static void questions_are_answered_with_any_cache(void **state)
+{
+	static const struct shape small = {20000, 0, 0, true}, plain = {3000, 0, 0, false};
+	const struct shape *const of[] = {&small, &plain};
+	(void)state;
+	for (int kind = 0; kind < 2; kind++) {
+		const struct shape *s = of[kind];
+		write_table(s, bytes_of(NULL, 0));
+		for (size_t room = 1 << 12; room <= 1 << 23; room <<= 11) {
+			struct kit_random r = {room};
+			struct cache *own = cache_new(room);
+			struct table *t = NULL;
+			assert_int_equal(table_open(path, 1, own, &t, NULL), 0);
+			for (int tries = 0; tries < 3000; tries++) {
+				size_t i = kit_below(&r, s->n), first = i, n = 1;
+				/* Asked again, at the ends of segments, in tens and hundreds, and where there is nothing. */
+				if (tries % 3 == 0)
+					i = kit_below(&r, 20);
+				if (tries % 7 == 0)
+					i = i / SEGMENT_ROWS * SEGMENT_ROWS + kit_below(&r, 3);
+				if (i >= s->n)
+					continue;
+				first = i;
+				struct buffer key = BUFFER_INIT;
+				buffer_put_bytes(&key, key_of(s, i));
+				if (kind == 1 && tries % 5 == 0) { /* even numbers: five of ten, which the last octet tells apart */
+					key.n--;
+					first = i / 5 * 5;
+					n = first + 5 <= s->n ? 5 : s->n - first;
+				} else if (tries % 5 == 1) {
+					buffer_put_byte(&key, 0);
+					first++;
+					n = 0;
+				}
+				ask(t, s, buffer_bytes(&key), first, n);
+				buffer_release(&key);
+			}
+			table_close(t);
+			cache_free(own);
+		}
+		unlink(path);
+	}
+}
+
 static void an_empty_table_has_nothing(void **state)
 {
 	const struct shape none = {0, 0, 0, false};
@@ -463,6 +548,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 		TEST(rows_are_found),
+		TEST(questions_are_answered_with_any_cache),
 		TEST(an_empty_table_has_nothing),
 		TEST(a_dictionary_made_of_samples_is_used),
 		TEST(a_table_that_is_not_finished_is_removed),
