@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "ingest/message.h"
-#include "model/dname.h"
+#include "ingest/wire.h"
 
 /* --- protobuf (protobuf.dev, "Encoding") --- */
 
@@ -172,7 +172,7 @@ static int read_tap(struct bytes in, struct tap *t)
 
 struct dnstap {
 	struct message_reader *messages; /* owned */
-	uint8_t zone[DNAME_MAX];
+	uint8_t zone[WIRE_NAME_ROOM];
 };
 
 struct dnstap *dnstap_new(void)
@@ -211,12 +211,9 @@ static const char *read_context(struct dnstap *d, const struct tap *t, struct me
 		return "neither response_time_sec nor query_time_sec is there";
 	if (ret->time_s > TIME_MAX)
 		return "a time beyond the year 9999";
-	if (!t->zone.n)
-		return NULL;
-	if (t->zone.n > DNAME_MAX || dname_wire_len(t->zone.p, t->zone.n) != (int)t->zone.n)
+	size_t at = 0; /* no pointer can be right here: there is nothing before it */
+	if (t->zone.n && (wire_name_into(t->zone, &at, d->zone) < 0 || at != t->zone.n))
 		return "query_zone is no name";
-	memcpy(d->zone, t->zone.p, t->zone.n);
-	dname_to_lower(d->zone, t->zone.n);
 	return NULL;
 }
 

@@ -112,8 +112,10 @@ static bool belongs(struct chain *c, struct response *r, const struct response_r
  * thousands. */
 void response_keep_answers(struct response *r)
 {
-	struct chain c = {.links = {{r->qname, r->qname_n, false}}, .n = 1};
+	struct chain c; /* large: only what is used of it is set */
 	size_t left = r->answers;
+	c.links[0] = (struct link){r->qname, r->qname_n, false};
+	c.n = 1;
 	for (size_t i = 0; i < r->answers; i++)
 		r->records[i].counts = false;
 	for (size_t k = 0; k < c.n && left; k++) {

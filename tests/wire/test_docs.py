@@ -205,6 +205,14 @@ def sections(name):
         ok(f"{other}.{number}" != name, "it refers to itself")
 
 
+@check("dribble-sources(7) has a section for each format")
+def formats():
+    said = cli("import", "--format", "none", "x", code=2).err.decode()
+    names = re.search(r"there are auto, (.*)", said)[1].split(", ")
+    shown = re.findall(r"^\.Ss (\S+)$", section(page("dribble-sources.7"), "FORMATS"), re.M)
+    eq(sorted(set(names) - set(shown)), [], shown)
+
+
 # What a page says in numbers, and where the number is.
 NUMBERS = [
     ("dribble-api.7", "It has at most {} octets.", "src/base/limits.h", "QUERY_VALUE_MAX"),
@@ -215,6 +223,9 @@ NUMBERS = [
     ("dribble-api.7", "1 to {} octets that the client chooses", "src/http/import.c", "KEY_OCTETS_MAX"),
     ("dribble-cof.5", "At most {}, the end of the year 9999", "src/base/limits.h", "TIME_MAX"),
     ("dribble-cof.5", "Who observed it: text of at most {} octets", "src/base/limits.h", "MEMBER_MAX"),
+    ("dribble-sources.7", "A frame has at most {} octets", "src/base/limits.h", "FRAME_MAX"),
+    ("dribble-sources.7", "a control frame {}.", "src/base/limits.h", "CONTROL_FRAME_MAX"),
+    ("dribble-sources.7", "Chains are followed for {} names.", "src/base/limits.h", "MESSAGE_CHAIN_MAX"),
     ("dribble-user.1", "It has at most {} octets.", "src/base/limits.h", "PASSWORD_MAX"),
     ("dribble-keys.5", "It describes version {} of the layout.", "src/store/store_priv.h", "LAYOUT_VERSION"),
     ("dribble-keys.5", "A segment is up to {} consecutive rows.", "src/store/segment.h", "SEGMENT_ROWS"),
