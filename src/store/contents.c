@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What RocksDB says is in a store: which tables are alive, and which rows are fresh.
  *
- * DESIGN: it is read when a store is opened, and again after a change has failed. Then RocksDB refuses to be changed any more,
- * and of what was being written nobody knows whether its log has it: so it is closed and opened, and what its log tells
- * holds. Meanwhile scans go on, as they need nothing of it.
+ * DESIGN: it is read when a store is opened, and again after a change has failed. Then RocksDB
+ * refuses to be changed any more, and of what was being written nobody knows whether its log has
+ * it: so it is closed and opened, and what its log tells holds. Meanwhile scans go on, as they need
+ * nothing of it.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -56,12 +57,13 @@ static bool is_alive(const struct table_set *set, uint64_t number)
 	return false;
 }
 
-static int read_listed(struct disk *d, struct contents *c, const struct table_set *alive, struct bytes key,
-                       struct bytes note, bool *gone, struct err *e)
+static int read_listed(struct disk *d, struct contents *c, const struct table_set *alive,
+		       struct bytes key, struct bytes note, bool *gone, struct err *e)
 {
 	struct table *t = NULL;
 	if (key.n != TABLE_KEY - 1 || note.n != TABLE_NOTE)
-		return err_set(e, ERR_CORRUPT, "%s: the list of tables does not decode", d->base.path);
+		return err_set(e, ERR_CORRUPT, "%s: the list of tables does not decode",
+			       d->base.path);
 	uint64_t number = get_be(key.p, 8);
 	c->listed = xrealloc(c->listed, (c->n_listed + 1) * sizeof(*c->listed));
 	c->listed[c->n_listed++] = number;
@@ -73,15 +75,17 @@ static int read_listed(struct disk *d, struct contents *c, const struct table_se
 		return *gone ? ERR_CORRUPT : rc;
 	if (table_rows(t) != get_be(note.p, 8) || table_octets(t) != get_be(note.p + 8, 8)) {
 		table_close(t);
-		return err_set(e, ERR_CORRUPT, "%s/tables/%08llu.table: not the table that was written",
-		               d->base.path, (unsigned long long)number);
+		return err_set(e, ERR_CORRUPT,
+			       "%s/tables/%08llu.table: not the table that was written",
+			       d->base.path, (unsigned long long)number);
 	}
 	c->tables = xrealloc(c->tables, (c->n_tables + 1) * sizeof(struct table *));
 	c->tables[c->n_tables++] = t;
 	return 0;
 }
 
-static int read_tables(struct disk *d, struct contents *to, const struct table_set *alive, bool *gone, struct err *e)
+static int read_tables(struct disk *d, struct contents *to, const struct table_set *alive,
+		       bool *gone, struct err *e)
 {
 	static const struct bytes start;
 	const uint8_t prefix = SPACE_TABLE;
@@ -123,7 +127,8 @@ static int read_first_area(struct disk *d, struct contents *to, struct err *e)
 	if (rc == 1 && found.n == AREA_PREFIX - 1)
 		to->first_area = (uint32_t)get_be(found.p, AREA_PREFIX - 1);
 	else if (rc == 1)
-		rc = err_set(e, ERR_CORRUPT, "%s: the number of the first area does not decode", d->base.path);
+		rc = err_set(e, ERR_CORRUPT, "%s: the number of the first area does not decode",
+			     d->base.path);
 	buffer_release(&found);
 	return rc < 0 ? rc : 0;
 }
@@ -187,7 +192,8 @@ static bool is_listed(const struct contents *c, uint64_t number)
 	return false;
 }
 
-/* Shows what was learned to the scans that begin from now on. Files of tables that did not come alive are removed. */
+/* Shows what was learned to the scans that begin from now on. Files of tables that did not come
+ * alive are removed. */
 static void show(struct disk *d, struct contents *c, const struct table_set *alive)
 {
 	uint64_t *gone = xcalloc(alive->n + 1, sizeof(*gone));
@@ -212,7 +218,8 @@ static void show(struct disk *d, struct contents *c, const struct table_set *ali
 	d->fresh = c->fresh;
 	c->fresh = before;
 	d->first_area = c->first_area;
-	if (d->area < c->area) /* the keeper may have opened another, in which there is nothing yet */
+	if (d->area <
+	    c->area) /* the keeper may have opened another, in which there is nothing yet */
 		d->area = c->area;
 	tables_change(d->tables, c->tables, c->n_tables, gone, n_gone);
 	c->n_tables = 0;

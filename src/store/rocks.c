@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "store/rocks_files.h"
 #include "store/value.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
 	WRITE_BUFFER = 32 << 20,
 	OPEN_FILES = 256,
 	READ_TRIES = 20,
+	CHECKSUM_XXH3 = 4,
 	LOG_OCTETS = 16 << 10, /* of RocksDB's log for people, at its end */
 	REOPEN_WAIT_S = 2, /* for cursors that are open */
 };
@@ -177,7 +179,8 @@ static void set_options(struct rocks *r, bool read_only, size_t memory, unsigned
 	rocksdb_options_set_max_log_file_size(r->options, 8 << 20);
 	rocksdb_block_based_options_set_block_size(r->table, BLOCK_OCTETS);
 	rocksdb_block_based_options_set_block_cache(r->table, r->cache);
-	rocksdb_block_based_options_set_format_version(r->table, 5);
+	rocksdb_block_based_options_set_format_version(r->table, 5); /* this and the checksum: see rocks_files.c */
+	rocksdb_block_based_options_set_checksum(r->table, CHECKSUM_XXH3);
 	rocksdb_options_set_block_based_table_factory(r->options, r->table);
 	r->sync_write = rocksdb_writeoptions_create();
 	rocksdb_writeoptions_set_sync(r->sync_write, 1);
@@ -242,10 +245,15 @@ static rocksdb_t *open_to_read(struct rocks *r, char **message)
 static int open_database(struct rocks *r, struct err *e)
 {
 	char *message = NULL;
+	int rc = rocks_files_look(r->dir, r->read_only ? ROCKS_LOOK : ROCKS_LOOK_MEND, e);
+	if (rc < 0)
+		return rc;
 	r->db = r->read_only ? open_to_read(r, &message) : rocksdb_open(r->options, r->dir, &message);
 	if (message) {
 		r->db = NULL;
-		int rc = rocks_error(message, r->dir, e);
+		rc = rocks_error(message, r->dir, e);
+		if (rc == ERR_CORRUPT)
+			rocks_files_look(r->dir, ROCKS_LOOK_ALL, e); /* it may say better where */
 		return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc; /* the database is there, some file of it is not */
 	}
 	if (!r->db)
@@ -622,7 +630,9 @@ void rocks_figures(struct rocks *r, struct rocks_figures *ret)
 int rocks_verify(struct rocks *r, struct err *e)
 {
 	struct rocks *anew = NULL;
-	int rc = rocks_open(r->dir, true, 1 << 20, 1, &anew, e);
+	int rc = rocks_files_look(r->dir, ROCKS_LOOK_ALL, e);
+	if (rc == 0)
+		rc = rocks_open(r->dir, true, 1 << 20, 1, &anew, e);
 	if (rc < 0)
 		return rc;
 	rocksdb_readoptions_set_fill_cache(anew->read, 0);

@@ -742,6 +742,8 @@ static int disk_verify(struct store *s, struct err *e)
 	struct disk *d = (struct disk *)s;
 	struct table_set *set = tables_hold(d->tables);
 	int rc = rocks_verify(d->rocks, e);
+	if (rc == 0)
+		rc = at_rest_verify(d->base.path, e);
 	for (size_t i = 0; i < set->n && rc == 0; i++)
 		rc = table_verify(live_table(set->live[i]), e);
 	tables_release(d->tables, set);
