@@ -9,6 +9,17 @@
 #define MESSAGE_CHAIN_MAX 32     /* names of a chain of CNAME and DNAME: resolvers stop at 11 to 16 */
 #define FRAME_MAX 262144         /* octets of a frame of dnstap: two messages, and room for the rest */
 #define CONTROL_FRAME_MAX 512    /* octets of a control frame (Frame Streams; what libfstrm takes) */
+#define PACKET_MAX 262144        /* octets of a captured packet (libpcap's greatest snaplen) */
+#define BLOCK_MAX (1 << 20)      /* octets of a pcapng block that is read: a packet and its options */
+#define INTERFACES_MAX 4096      /* interfaces of a pcapng section */
+#define FRAGMENTED_MAX 128       /* packets whose fragments are held: 8 MiB at most */
+#define FRAGMENT_SECONDS 30      /* how long (RFC 8200 4.5 has 60, RFC 791 15) */
+#define STREAMS_MAX 16384        /* directions of TCP connections that are followed */
+#define STREAM_AHEAD_MAX 32      /* segments of one that came too early */
+#define STREAM_HELD_MAX (64 << 20) /* octets held for all of them */
+#define QUESTIONS_MAX (1 << 20)  /* questions that wait for their answers: 16 MiB */
+#define QUESTION_SECONDS 60      /* how long */
+#define CAPTURE_PORTS_MAX 16     /* ports of DNS servers */
 #define RDATA_MAX 65535          /* octets of rdata: a 16-bit length (RFC 1035 3.2.1) */
 #define RDATA_TEXT_MAX 300000    /* presentation form of the largest rdata, \DDD for every octet */
 #define LINE_MAX_BYTES (1 << 20) /* one line of input, decompressed; longer ones are rejected */

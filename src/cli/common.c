@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-enum { OWN_MAX = 12 };
+enum { OWN_MAX = 24 };
 
 int cli_fail(const char *command, int code, const char *fmt, ...)
 {

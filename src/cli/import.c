@@ -28,6 +28,9 @@ static const char help[] =
 	"  dribble import --server http://127.0.0.1:8400 --token TOKEN feed.ndjson\n\n"
 	"  --format FORMAT\n      what the files hold, a name of dribble-sources(7); auto, the default, looks at their beginning\n"
 	"  --fields FIELDS\n      of passivedns: which fields a line has, as its option -f names them\n"
+	"  --filter EXPRESSION\n      of captures: only packets that pass it, see pcap-filter(7)\n"
+	"  --port PORT[,PORT]...\n      of captures: the ports of servers (53)\n"
+	"  --unmatched\n      of captures: answers count although their questions were not seen\n"
 	"  --rejects FILE\n      writes what could not be read there: line, reason, text (not with --server)\n"
 	"  --sensor ID\n      who saw it, where the input does not say (import): for stats and /info\n"
 	"  --again\n      counts a file that is in already once more\n"
@@ -330,8 +333,8 @@ static int run(struct import *im, int n, char **paths)
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 	if (im->format && strcmp(im->format, "auto") != 0 && !reader_format_named(im->format))
 		return no_such_format(im->format);
-	if (im->reader.fields && im->server)
-		return cli_fail("import", EXIT_USAGE, "--fields does not go with --server");
+	if ((im->reader.fields || im->reader.filter || im->reader.ports || im->reader.unmatched) && im->server)
+		return cli_fail("import", EXIT_USAGE, "--fields, --filter, --port and --unmatched do not go with --server");
 	if (im->sensor && (!*im->sensor || strlen(im->sensor) > MEMBER_MAX))
 		return cli_fail("import", EXIT_USAGE, "--sensor: it must have 1 to %d octets", MEMBER_MAX);
 	if (im->rejects_path && im->server)
@@ -368,6 +371,9 @@ int import_main(int argc, char **argv)
 		{"token", &im.token, NULL},   {"again", NULL, &im.again},
 		{"sensor", &im.sensor, NULL},
 		{"fields", &im.reader.fields, NULL},
+		{"filter", &im.reader.filter, NULL},
+		{"port", &im.reader.ports, NULL},
+		{"unmatched", NULL, &im.reader.unmatched},
 		{NULL, NULL, NULL},
 	};
 	int first = cli_options(argc, argv, &im.config,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 const struct reader_format *const reader_formats[] = {
+	&pcap_format,
 	&dnstap_format,
 	&eve_format,
 	&cof_format,

@@ -63,6 +63,7 @@ struct reader_options {
 	uint64_t time_s;     /* zone: when it was seen; 0: now */
 	const char *filter;  /* pcap: a BPF expression; NULL: everything */
 	bool unmatched;      /* pcap: answers count without their questions */
+	const char *ports;   /* pcap: the ports of servers, "53,5300"; NULL: 53 */
 };
 
 struct reader; /* opaque: each format has its own */
@@ -91,6 +92,7 @@ struct reader_format {
 };
 
 extern const struct reader_format cof_format;
+extern const struct reader_format pcap_format;
 extern const struct reader_format eve_format;
 extern const struct reader_format passivedns_format;
 extern const struct reader_format dnstap_format;
