@@ -16,6 +16,7 @@
 #include "ingest/eve_record.h"
 #include "ingest/json.h"
 #include "ingest/lines.h"
+#include "ingest/logged.h"
 #include "ingest/timestamp.h"
 
 enum event_member { TIMESTAMP, EVENT_TYPE, HOST, DNS, RRNAME, EVENT_MEMBERS };
@@ -109,11 +110,7 @@ static void tell_sensor(struct reader *r, const struct sink *sink)
 	struct bytes id = bytes_of(NULL, 0);
 	if (has(r->event_has, HOST) && v->kind == JSON_KIND_STRING)
 		id = json_text(v, &r->scratch);
-	if (!sink->sensor || id.n > MEMBER_MAX || bytes_eq(id, buffer_bytes(&r->sensor)))
-		return;
-	buffer_clear(&r->sensor);
-	buffer_put_bytes(&r->sensor, id);
-	sink->sensor(sink->ctx, id);
+	logged_sensor(&r->sensor, id, sink);
 }
 
 /* --- what is left out as a whole --- */

@@ -67,3 +67,12 @@ void logged_string(struct bytes octets, struct buffer *scratch, struct observati
 	o->form = RDATA_WIRE;
 	o->rdata = buffer_bytes(scratch);
 }
+
+void logged_sensor(struct buffer *last, struct bytes id, const struct sink *sink)
+{
+	if (!sink->sensor || id.n > MEMBER_MAX || bytes_eq(id, buffer_bytes(last)))
+		return;
+	buffer_clear(last);
+	buffer_put_bytes(last, id);
+	sink->sensor(sink->ctx, id);
+}

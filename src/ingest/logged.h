@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/limits.h"
+#include "ingest/reader.h"
 #include "model/observation.h"
 #include "model/rdata.h"
 
@@ -32,3 +33,6 @@ void logged_string(struct bytes octets, struct buffer *scratch, struct observati
 /* A string of this length goes on in the next one, and logs print each string as if it was a
  * record, or the first alone. */
 #define LOGGED_STRING_MAX 255
+
+/* Tells the sink who saw what comes, empty when nobody is named, if that is another than last, which is kept. */
+void logged_sensor(struct buffer *last, struct bytes id, const struct sink *sink);

@@ -315,23 +315,13 @@ static enum left_out left_out_of(const struct reader *r, uint16_t type)
 	return rrtype_is_meta(type) ? LEFT_OUT_META : LEFT_OUT_REASONS;
 }
 
-static void tell_sensor(struct reader *r, const struct sink *sink)
-{
-	struct bytes id = r->values[HOSTNAME];
-	if (!sink->sensor || !id.n || id.n > MEMBER_MAX || bytes_eq(id, buffer_bytes(&r->sensor)))
-		return;
-	buffer_clear(&r->sensor);
-	buffer_put_bytes(&r->sensor, id);
-	sink->sensor(sink->ctx, id);
-}
-
 static int take_record(struct reader *r, const struct line *line, const struct sink *sink)
 {
 	struct observation o = {0};
 	uint64_t us = 0;
 	if (!cut(r, line->text))
 		return sink->reject(sink->ctx, line->number, line->text, r->complaint.reason);
-	tell_sensor(r, sink);
+	logged_sensor(&r->sensor, r->values[HOSTNAME], sink);
 	rrtype_from_text(r->values[TYPE], &o.rrtype);
 	enum left_out why = left_out_of(r, o.rrtype);
 	if (why != LEFT_OUT_REASONS) {

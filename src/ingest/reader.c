@@ -8,6 +8,7 @@ const struct reader_format *const reader_formats[] = {
 	&pcap_format,
 	&dnstap_format,
 	&eve_format,
+	&zeek_format,
 	&cof_format,
 	&passivedns_format,
 	NULL,

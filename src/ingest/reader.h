@@ -95,6 +95,7 @@ extern const struct reader_format cof_format;
 extern const struct reader_format pcap_format;
 extern const struct reader_format eve_format;
 extern const struct reader_format passivedns_format;
+extern const struct reader_format zeek_format;
 extern const struct reader_format dnstap_format;
 
 /* All formats, in the order in which --format auto asks them; ends with NULL. */
