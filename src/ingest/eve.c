@@ -275,7 +275,7 @@ static bool eve_recognises(struct bytes head)
 			       values[EVENT_TYPE].kind == JSON_KIND_STRING &&
 			       has(present, TIMESTAMP) && !has(present, RRNAME);
 	}
-	return head.n && head.p[0] == '{' && memmem(head.p, head.n, "\"event_type\":\"", 14) &&
+	return head.p && head.n && head.p[0] == '{' && memmem(head.p, head.n, "\"event_type\":\"", 14) &&
 	       memmem(head.p, head.n, "\"timestamp\":\"", 13);
 }
 

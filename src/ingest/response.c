@@ -61,18 +61,22 @@ static inline struct bytes rdata_of(const struct response *r, const struct respo
 struct chain {
 	struct link links[MESSAGE_CHAIN_MAX];
 	size_t n;
+	unsigned followed; /* DNAMEs, of which hostile messages have thousands */
 };
 
-static void chain_add(struct chain *c, struct response *r, uint32_t name, size_t n, bool dname)
+/* False when it is there already, or one too many. */
+static bool chain_add(struct chain *c, struct response *r, uint32_t name, size_t n, bool dname)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		const struct link *l = &c->links[i];
 		if (l->dname == dname && l->n == n &&
 		    memcmp(r->octets.p + l->name, r->octets.p + name, n) == 0)
-			return;
+			return false;
 	}
-	if (c->n < MESSAGE_CHAIN_MAX)
-		c->links[c->n++] = (struct link){name, (uint8_t)n, dname};
+	if (c->n == MESSAGE_CHAIN_MAX)
+		return false;
+	c->links[c->n++] = (struct link){name, (uint8_t)n, dname};
+	return true;
 }
 
 /* The name that a DNAME makes of a name below its owner (RFC 6672 2.2); a longer one than names may
@@ -81,14 +85,16 @@ static void follow_dname(struct chain *c, struct response *r, const struct respo
 			 struct link from)
 {
 	size_t kept = (size_t)from.n - rec->owner_n, n = kept + rec->rdata_n;
+	if (c->followed++ >= 2 * MESSAGE_CHAIN_MAX)
+		return;
 	chain_add(c, r, rec->owner, rec->owner_n, true);
 	if (n > DNAME_MAX)
 		return;
 	uint8_t *to = buffer_reserve(&r->octets, n);
 	memcpy(to, r->octets.p + from.name, kept);
 	memcpy(to + kept, r->octets.p + rec->rdata, rec->rdata_n);
-	r->octets.n += n;
-	chain_add(c, r, (uint32_t)(r->octets.n - n), n, false);
+	if (chain_add(c, r, (uint32_t)r->octets.n, n, false))
+		r->octets.n += n;
 }
 
 /* Does a record of the answer section belong to a link? What it leads to becomes the next link. */
@@ -116,6 +122,7 @@ void response_keep_answers(struct response *r)
 	size_t left = r->answers;
 	c.links[0] = (struct link){r->qname, r->qname_n, false};
 	c.n = 1;
+	c.followed = 0;
 	for (size_t i = 0; i < r->answers; i++)
 		r->records[i].counts = false;
 	for (size_t k = 0; k < c.n && left; k++) {

@@ -398,6 +398,28 @@ static void test_long_chains(void **state)
 	buffer_release(&m.b);
 }
 
+/* As many DNAMEs as fit, each of which could lead on from each name: read in no time and little
+ * room. */
+static void test_many_dnames(void **state)
+{
+	struct made m;
+	char target[16];
+	struct log l = {.text = BUFFER_INIT};
+	struct sink sink = {.observe = log_observe, .left_out = log_left_out, .ctx = &l};
+	struct message_context about = {.time_s = 1700000000};
+	const char *reason;
+	answer(&m, 0);
+	for (unsigned i = 0; i < 3500; i++) {
+		snprintf(target, sizeof(target), "|%u^", i % 1000);
+		rr_name(&m, 1, "^", RRTYPE_DNAME, target);
+	}
+	rr_a(&m, 1, "|www|example|com|3^", 1);
+	assert_int_equal(message_take(reader, buffer_bytes(&m.b), &about, &sink, &reason), 0);
+	assert_int_equal(l.observed, 1001);
+	buffer_release(&l.text);
+	buffer_release(&m.b);
+}
+
 static void test_transfer(void **state)
 {
 	struct made m;
@@ -748,6 +770,7 @@ int main(void)
 		cmocka_unit_test(test_chains),
 		cmocka_unit_test(test_dname),
 		cmocka_unit_test(test_long_chains),
+		cmocka_unit_test(test_many_dnames),
 		cmocka_unit_test(test_transfer),
 		cmocka_unit_test(test_zone),
 		cmocka_unit_test(test_once),
