@@ -16,6 +16,7 @@
 #include "cli/out.h"
 #include "cli/progress.h"
 #include "feed/file.h"
+#include "ingest/timestamp.h"
 
 static const char help[] =
 	"usage: dribble import [OPTIONS] [FILE|-]...\n\n"
@@ -31,6 +32,9 @@ static const char help[] =
 	"  --filter EXPRESSION\n      of captures: only packets that pass it, see pcap-filter(7)\n"
 	"  --port PORT[,PORT]...\n      of captures: the ports of servers (53)\n"
 	"  --unmatched\n      of captures: answers count although their questions were not seen\n"
+	"  --origin NAME\n      of zone files: what relative names are under before the first $ORIGIN\n"
+	"  --time SECONDS|DATE|now\n      of zone files: when they were seen (when the file was changed last)\n"
+	"  --include\n      follows $INCLUDE in zone files\n"
 	"  --rejects FILE\n      writes what could not be read there: line, reason, text (not with --server)\n"
 	"  --sensor ID\n      who saw it, where the input does not say (import): for stats and /info\n"
 	"  --again\n      counts a file that is in already once more\n"
@@ -40,6 +44,7 @@ static const char help[] =
 
 struct import {
 	const char *format, *rejects_path, *server, *user, *token, *sensor;
+	const char *time;
 	struct reader_options reader;
 	bool again;
 	struct config config;
@@ -327,6 +332,21 @@ static int no_such_format(const char *name)
 	return code;
 }
 
+static bool take_time(struct import *im)
+{
+	struct buffer text = BUFFER_INIT;
+	uint64_t us = 0;
+	buffer_put_str(&text, im->time);
+	if (text.n == strlen("2026-11-28"))
+		buffer_put_str(&text, "T00:00:00Z");
+	bool now = strcmp(im->time, "now") == 0;
+	bool read = now || timestamp_from_seconds(bytes_str(im->time), &us) == 0 ||
+	            timestamp_from_date(buffer_bytes(&text), &us) == 0;
+	im->reader.time_s = now ? (uint64_t)time(NULL) : us / 1000000;
+	buffer_release(&text);
+	return read && im->reader.time_s;
+}
+
 static int run(struct import *im, int n, char **paths)
 {
 	/* The second signal ends it at once: that loses nothing, as the journal knows what is in. */
@@ -335,6 +355,10 @@ static int run(struct import *im, int n, char **paths)
 		return no_such_format(im->format);
 	if ((im->reader.fields || im->reader.filter || im->reader.ports || im->reader.unmatched) && im->server)
 		return cli_fail("import", EXIT_USAGE, "--fields, --filter, --port and --unmatched do not go with --server");
+	if (im->server && (im->reader.origin || im->time || im->reader.include))
+		return cli_fail("import", EXIT_USAGE, "--origin, --time and --include do not go with --server");
+	if (im->time && !take_time(im))
+		return cli_fail("import", EXIT_USAGE, "--time %s: not seconds since 1970, a date (2026-11-28T12:00:00Z) or now", im->time);
 	if (im->sensor && (!*im->sensor || strlen(im->sensor) > MEMBER_MAX))
 		return cli_fail("import", EXIT_USAGE, "--sensor: it must have 1 to %d octets", MEMBER_MAX);
 	if (im->rejects_path && im->server)
@@ -374,6 +398,9 @@ int import_main(int argc, char **argv)
 		{"filter", &im.reader.filter, NULL},
 		{"port", &im.reader.ports, NULL},
 		{"unmatched", NULL, &im.reader.unmatched},
+		{"origin", &im.reader.origin, NULL},
+		{"time", &im.time, NULL},
+		{"include", NULL, &im.reader.include},
 		{NULL, NULL, NULL},
 	};
 	int first = cli_options(argc, argv, &im.config,

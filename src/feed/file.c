@@ -3,6 +3,7 @@
 #include "feed/file.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "feed/intake.h"
 
@@ -17,6 +18,9 @@ struct candidate {
 struct source {
 	struct input *in;
 	struct buffer head;
+	const struct reader_format *format; /* NULL: there is nothing to read */
+	struct reader_options reader;
+	struct buffer known_by; /* what its notes are found by */
 	struct candidate *candidates; /* owned */
 	size_t n;
 	uint32_t next_number;
@@ -45,7 +49,7 @@ static int find_candidates(struct store *store, struct source *s, struct err *e)
 	int rc = scan_begin(store, &sc, e);
 	if (rc < 0)
 		return rc;
-	note_key_file(&prefix, buffer_bytes(&s->head), 0);
+	note_key_file(&prefix, buffer_bytes(&s->known_by), 0);
 	prefix.n -= 4;
 	s->candidates = xcalloc(CANDIDATES_MAX, sizeof(*s->candidates));
 	rc = scan_seek(sc, buffer_bytes(&prefix), &key, &value, e);
@@ -182,16 +186,15 @@ static int import(const struct file_options *opt, struct source *s, struct note 
 {
 	static const struct note none;
 	struct buffer key = BUFFER_INIT;
-	const struct reader_format *format;
-	int rc = choose_format(opt, s, &format, e);
-	const struct candidate *known = rc == 0 && !opt->again ? choose(s) : NULL;
+	int rc;
+	const struct candidate *known = !opt->again ? choose(s) : NULL;
 	*ret = known ? known->note : none;
-	if (rc < 0 || !format || (known && known->note.done))
-		return rc < 0 ? rc : known != NULL;
-	note_key_file(&key, buffer_bytes(&s->head), known ? known->number : s->next_number);
+	if (!s->format || (known && known->note.done))
+		return known != NULL;
+	note_key_file(&key, buffer_bytes(&s->known_by), known ? known->number : s->next_number);
 	struct intake_options io = {
 		.store = opt->store,
-		.format = format,
+		.format = s->format,
 		.sensor = opt->sensor,
 		.exclusion = opt->exclusion,
 		.memory = opt->memory,
@@ -202,7 +205,7 @@ static int import(const struct file_options *opt, struct source *s, struct note 
 		.before_commit = opt->before_commit,
 		.ctx = opt->ctx,
 	};
-	io.reader = opt->reader;
+	io.reader = &s->reader;
 	if (opt->begin)
 		opt->begin(opt->ctx, ret);
 	struct intake *intake = intake_open(&io, e);
@@ -214,10 +217,32 @@ static int import(const struct file_options *opt, struct source *s, struct note 
 	return rc;
 }
 
+/* What the source is known by: its beginning, and what the options make of it. */
+static int identify(const struct file_options *opt, struct source *s, struct err *e)
+{
+	int rc = choose_format(opt, s, &s->format, e);
+	if (rc < 0)
+		return rc;
+	if (opt->reader)
+		s->reader = *opt->reader;
+	if (!s->reader.path && input_size(s->in))
+		s->reader.path = input_name(s->in);
+	if (!s->reader.time_s)
+		s->reader.time_s = input_time_s(s->in);
+	if (!s->reader.time_s)
+		s->reader.time_s = (uint64_t)time(NULL);
+	buffer_put_bytes(&s->known_by, buffer_bytes(&s->head));
+	if (s->format && s->format->identity)
+		s->format->identity(&s->reader, &s->known_by);
+	return 0;
+}
+
 int file_import(const struct file_options *opt, struct input *in, struct note *ret, struct err *e)
 {
 	struct source s = {.in = in};
 	int rc = read_head(&s, e);
+	if (rc == 0)
+		rc = identify(opt, &s, e);
 	if (rc == 0)
 		rc = find_candidates(opt->store, &s, e);
 	if (rc == 0 && s.n && !opt->again)
@@ -225,6 +250,7 @@ int file_import(const struct file_options *opt, struct input *in, struct note *r
 	if (rc == 0)
 		rc = import(opt, &s, ret, e);
 	free(s.candidates);
+	buffer_release(&s.known_by);
 	buffer_release(&s.head);
 	return rc;
 }

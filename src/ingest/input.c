@@ -30,6 +30,7 @@ struct input {
 	uint64_t pipe_read;     /* octets read from the pipe so far */
 	uint64_t start;         /* of the file: standard input may have been read before */
 	uint64_t size;          /* of a regular file, from start */
+	uint64_t time_s;        /* when it was changed last */
 	uint64_t offset;        /* octets read, since the beginning */
 	uint8_t *block;         /* IN_BLOCK octets, owned */
 	struct bytes rest;      /* of the block, not yet decompressed */
@@ -60,6 +61,7 @@ static int open_path(const char *path, struct input *in, struct err *e)
 	if (start < 0)
 		return 0;
 	in->regular = true;
+	in->time_s = st.st_mtime > 0 ? (uint64_t)st.st_mtime : 0;
 	in->start = (uint64_t)start;
 	in->size = st.st_size > start ? (uint64_t)(st.st_size - start) : 0;
 	/* Advice: a kernel that does not take it reads all the same. */
@@ -293,6 +295,11 @@ uint64_t input_size(const struct input *in)
 uint64_t input_offset(const struct input *in)
 {
 	return in->offset - in->rest.n;
+}
+
+uint64_t input_time_s(const struct input *in)
+{
+	return in->time_s;
 }
 
 const char *input_name(const struct input *in)

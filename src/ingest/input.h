@@ -43,6 +43,9 @@ int input_skip(struct input *in, uint64_t n, struct err *e);
 uint64_t input_size(const struct input *in);
 uint64_t input_offset(const struct input *in);
 
+/* When a regular file was changed last, seconds since 1970; 0 for all others. */
+uint64_t input_time_s(const struct input *in);
+
 /* The path, or "standard input". */
 const char *input_name(const struct input *in);
 

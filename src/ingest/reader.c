@@ -11,6 +11,7 @@ const struct reader_format *const reader_formats[] = {
 	&zeek_format,
 	&cof_format,
 	&passivedns_format,
+	&zone_format,
 	NULL,
 };
 

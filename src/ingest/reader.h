@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "model/observation.h"
@@ -60,7 +61,7 @@ struct reader_options {
 	const char *fields;  /* passivedns: which fields a line has, as its -f names them; NULL: its default */
 	const char *origin;  /* zone: the origin before the first $ORIGIN; NULL: there is none */
 	bool include;        /* zone: $INCLUDE is followed */
-	uint64_t time_s;     /* zone: when it was seen; 0: now */
+	uint64_t time_s;     /* zone: when it was seen; 0: now. Of a file file_import says when it was changed last */
 	const char *filter;  /* pcap: a BPF expression; NULL: everything */
 	bool unmatched;      /* pcap: answers count without their questions */
 	const char *ports;   /* pcap: the ports of servers, "53,5300"; NULL: 53 */
@@ -88,6 +89,9 @@ struct reader_format {
 	 * beginning and resume is not called. */
 	void (*position)(const struct reader *r, uint64_t *ret_bytes, uint64_t *ret_lines);
 	void (*resume)(struct reader *r, uint64_t bytes, uint64_t lines);
+	/* Appends what of the options makes another source of the same octets: it belongs to the key under which the journal knows
+	 * it. NULL: nothing does. */
+	void (*identity)(const struct reader_options *opt, struct buffer *out);
 	void (*close)(struct reader *r);
 };
 
@@ -97,6 +101,7 @@ extern const struct reader_format eve_format;
 extern const struct reader_format passivedns_format;
 extern const struct reader_format zeek_format;
 extern const struct reader_format dnstap_format;
+extern const struct reader_format zone_format;
 
 /* All formats, in the order in which --format auto asks them; ends with NULL. */
 extern const struct reader_format *const reader_formats[];

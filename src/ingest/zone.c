@@ -410,13 +410,21 @@ static int take_long_line(struct reader *r, struct zone_file *f, const struct li
 	return rc ? rc : reject(r, f, line->number, line->text, reason, sink);
 }
 
+static struct bytes without_bom(struct bytes text)
+{
+	return bytes_has_prefix(text, bytes_str("\xef\xbb\xbf")) ? bytes_of(text.p + 3, text.n - 3)
+								 : text;
+}
+
 static int take_line(struct reader *r, struct zone_file *f, const struct line *line,
 		     const struct sink *sink)
 {
-	struct bytes text = line->text;
+	struct bytes text = f->line == 1 && !f->text.n ? without_bom(line->text) : line->text;
 	if (line->too_long)
 		return take_long_line(r, f, line, sink);
 	buffer_put_bytes(&f->text, text);
+	if (text.n && text.p[text.n - 1] == '\r')
+		f->text.p[f->text.n - 1] = ' ';
 	buffer_put_byte(&f->text, '\n');
 	return take_text(r, f, false, sink);
 }
@@ -440,12 +448,6 @@ static int take_rest(struct reader *r, struct zone_file *f, const struct sink *s
 }
 
 /* --- the format --- */
-
-static struct bytes without_bom(struct bytes text)
-{
-	return bytes_has_prefix(text, bytes_str("\xef\xbb\xbf")) ? bytes_of(text.p + 3, text.n - 3)
-								 : text;
-}
 
 /* A SOA, or a directive, before anything else. */
 static bool zone_recognises(struct bytes head)

@@ -202,11 +202,48 @@ static int take_record(struct master *m, struct bytes entry, struct master_recor
 	return 1;
 }
 
+/* libzscanner takes no relative origin: it is read as the owner of a record. */
+static int take_origin(struct master *m, struct bytes entry, const char **ret_reason)
+{
+	zs_scanner_t *s = &m->scanner;
+	struct bytes word, rest;
+	const char *reason;
+	size_t at = strlen("$origin");
+	while (at < entry.n && strchr(" \t\r", entry.p[at]))
+		at++;
+	word = bytes_of(entry.p + at, entry.n - at);
+	word.n = owner_length(word);
+	rest = bytes_of(word.p + word.n, entry.n - at - word.n);
+	while (rest.n && strchr(" \t\r\n", *rest.p))
+		rest = bytes_of(rest.p + 1, rest.n - 1);
+	if (!word.n || word.p[0] == '$' || (rest.n && *rest.p != ';'))
+		return fail(m, entry, "the origin is not a name", ret_reason);
+	buffer_clear(&m->probe);
+	buffer_put_bytes(&m->probe, word);
+	buffer_put_str(&m->probe, " 0 IN A 192.0.2.1\n");
+	int rc = scan(s, buffer_bytes(&m->probe), &reason);
+	if (rc == ERR_NOMEM)
+		return rc;
+	if (rc != 1)
+		return fail(m, entry, "the origin is not a name", ret_reason);
+	if (!m->place.origin_n && is_relative(bytes_of(s->r_owner, s->r_owner_length)))
+		return fail(m, entry, "a relative name, and there is no origin", ret_reason);
+	m->place.origin_n = (uint16_t)s->r_owner_length;
+	memcpy(m->place.origin, s->r_owner, s->r_owner_length);
+	s->zone_origin_length = s->r_owner_length;
+	memcpy(s->zone_origin, s->r_owner, s->r_owner_length);
+	s->r_owner_length = m->place.owner_n;
+	memcpy(s->r_owner, m->place.owner, m->place.owner_n);
+	return 0;
+}
+
 int master_take(struct master *m, struct bytes entry, struct master_record *ret,
 		const char **ret_reason)
 {
 	const char *reason;
 	int rc = make_ready(m);
+	if (rc == 0 && is_directive(entry, "$origin"))
+		return take_origin(m, entry, ret_reason);
 	if (rc == 0)
 		rc = scan(&m->scanner, entry, &reason);
 	if (rc == ERR_SYNTAX && has_owner(entry) && escape_owner(entry, &m->escaped)) {
@@ -222,13 +259,5 @@ int master_take(struct master *m, struct bytes entry, struct master_record *ret,
 		return rc;
 	zs_scanner_t *s = &m->scanner;
 	m->place.ttl = s->default_ttl;
-	if (rc == 0 && is_directive(entry, "$origin")) {
-		if (!m->place.origin_n &&
-		    is_relative(bytes_of(s->zone_origin, s->zone_origin_length)))
-			return fail(m, entry, "a relative name, and there is no origin",
-				    ret_reason);
-		m->place.origin_n = (uint16_t)s->zone_origin_length;
-		memcpy(m->place.origin, s->zone_origin, s->zone_origin_length);
-	}
 	return rc == 0 ? 0 : take_record(m, entry, ret, ret_reason);
 }

@@ -2,7 +2,7 @@
 /* What the tests of readers share: a sink that writes down what it got, and a check that it is the
  *same however the input is cut, and wherever reading is taken up again.
  *
- *	OWNER TYPE RDATA xCOUNT FIRST[-LAST] [@SENSOR]     opaque rdata in single quotes
+ *	OWNER TYPE RDATA xCOUNT FIRST[-LAST] [zFIRST-LAST] [@SENSOR]     opaque rdata in single quotes
  *	PLACE: REASON
  *	- LEFT OUT [xN]
  */
@@ -42,6 +42,8 @@ static int kit_observe(void *ctx, const struct observation *o)
 		    s->count, s->first_s);
 	if (s->last_s != s->first_s)
 		buffer_putf(&l->text, "-%" PRIu64, s->last_s);
+	if (s->zone_last_s)
+		buffer_putf(&l->text, " z%" PRIu64 "-%" PRIu64, s->zone_first_s, s->zone_last_s);
 	if (l->sensor.n)
 		buffer_putf(&l->text, " @%.*s", (int)l->sensor.n, (const char *)l->sensor.p);
 	buffer_put_byte(&l->text, '\n');
