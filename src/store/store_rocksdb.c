@@ -175,6 +175,17 @@ static int check_directory(const char *path, enum store_mode mode, struct err *e
 	return rc;
 }
 
+static int refuse_layout(const char *path, struct bytes found, struct err *e)
+{
+	char version[21] = "";
+	memcpy(version, found.p, found.n < 20 ? found.n : 20);
+	bool newer = strtol(version, NULL, 10) > strtol(LAYOUT_VERSION, NULL, 10);
+	return err_set(e, ERR_VERSION, "%s: the store has key layout %s, this program knows %s: it was made by %s",
+	               path, version, LAYOUT_VERSION,
+	               newer ? "a newer dribble, which can read it"
+	                     : "an older dribble; export it with that, and import it anew");
+}
+
 /* Checks the layout's version, or writes it into a new store. */
 static int check_layout(struct disk *d, struct err *e)
 {
@@ -185,8 +196,7 @@ static int check_layout(struct disk *d, struct err *e)
 	if (rc == 1) {
 		rc = 0;
 		if (!bytes_eq(buffer_bytes(&found), bytes_str(LAYOUT_VERSION)))
-			rc = err_set(e, ERR_VERSION, "%s: the store has key layout %.*s, this program knows %s",
-			             d->base.path, (int)(found.n < 20 ? found.n : 20), found.p, LAYOUT_VERSION);
+			rc = refuse_layout(d->base.path, buffer_bytes(&found), e);
 	} else if (rc == 0) {
 		struct rocks_cursor *c = rocks_cursor_new(d->rocks, NULL, start);
 		rc = rocks_cursor_source(c)->seek(rocks_cursor_source(c), start, e);

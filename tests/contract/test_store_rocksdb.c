@@ -309,7 +309,8 @@ static void close_store(struct kit *k)
 static void another_layout_is_refused(void **state)
 {
 	struct kit *k = *state;
-	static const char *const versions[] = {"99", "0", ""};
+	static const char *const versions[] = {"99", "1", ""};
+	static const char *const makers[] = {"a newer dribble", "an older dribble", "an older dribble"};
 	struct err e = {""};
 	kit_run(k->s, SMALL, "a=1@1-1");
 	close_store(k);
@@ -318,6 +319,7 @@ static void another_layout_is_refused(void **state)
 		for (enum store_mode mode = STORE_READ; mode <= STORE_CREATE; mode++) {
 			assert_int_equal(kit_refused(k->uri, mode, &e), ERR_VERSION);
 			assert_non_null(strstr(e.text, versions[i]));
+			assert_non_null(strstr(e.text, makers[i]));
 		}
 	}
 }

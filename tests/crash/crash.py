@@ -2,7 +2,8 @@
 """What the tests of this folder stand on: worlds in which dribble is killed, the power fails and calls fail, and
 feeds of which every state that a store may be in is known.
 
-By default each test tries what there is time for; with DRIBBLE_CRASH=all it tries everything.
+By default each test tries what there is time for; DRIBBLE_CRASH=20 gives it twenty times as long, DRIBBLE_CRASH=all lets it
+try everything.
 """
 import json
 import mmap
@@ -23,6 +24,7 @@ import dribble as lib  # noqa: E402
 from dribble import DRIBBLE, SANITIZER, SLOW, Fail, Ran, Skip, clip, eq, ok, tempdir  # noqa: E402
 
 ALL = os.environ.get("DRIBBLE_CRASH") == "all"
+TIMES = 1 if ALL else float(os.environ.get("DRIBBLE_CRASH") or 1)
 FAULTS = os.path.abspath(os.environ.get("DRIBBLE_FAULTS", os.path.join(os.path.dirname(DRIBBLE), "tests", "crash", "faults.so")))
 
 # The kinds and actions of faults.c.
@@ -48,7 +50,7 @@ class Budget:
         only = os.environ.get("DRIBBLE_CRASH_ONLY")
         began, done = time.monotonic(), 0
         for i in [int(only)] if only else range(self.full):
-            if not ALL and done >= self.least and time.monotonic() - began > self.seconds * min(SLOW, 2):
+            if not ALL and done >= self.least and time.monotonic() - began > self.seconds * TIMES * min(SLOW, 2):
                 break
             try:
                 yield i, random.Random(f"{self.seed}/{self.name}/{i}")

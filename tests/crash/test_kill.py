@@ -165,6 +165,76 @@ def imports_killed(way):
     print(f"# {deaths} deaths")
 
 
+# ---------------------------------------------------------------- dribble compact
+
+@once
+def parts():
+    return Feed(*(Source(f"t{n}", [12000, 300][n % 2]) for n in range(6)), import_args=["--memory", "8M"])
+
+
+@once
+def parts_template():
+    """Tables, and fresh rows in RocksDB."""
+    store = os.path.join(tempdir("template"), "db")
+    for s in parts().sources.values():
+        cli("import", "--store", store, "--memory", "8M", s.path)
+    return store
+
+
+class Compacting:
+    def __init__(self):
+        with World(parts_template()) as w:
+            w.begin()
+            w.plan()
+            began = time.monotonic()
+            ran = self.run(w, None, (0,))
+            self.took, self.calls = time.monotonic() - began, w.calls
+            eq(look(w.store, ran), parts().export, "an undisturbed run")
+            eq(len(os.listdir(os.path.join(w.store, "tables"))), 1, "tables in the end")
+
+    @staticmethod
+    def run(w, after=None, codes=(0, -9)):
+        return attempt(["compact", "--store", w.store], w if after is None else None, after, codes=codes)
+
+
+def kill_compacting(i, rng, compacting):
+    """Whatever becomes of it, all that was there is there."""
+    hows = []
+    with World(parts_template()) as w:
+        for _ in range(rng.randrange(1, 4)):
+            w.begin()
+            if rng.random() < 0.2:
+                after = rng.random() * compacting.took
+                ran, how = compacting.run(w, after), f"killed after {after:.3f} s"
+            else:
+                at, action = rng.randrange(1, compacting.calls + 1), rng.choice(DEATHS)
+                w.plan(action, at)
+                ran, how = compacting.run(w), f"action {action} at call {at}"
+                how += "\n" + w.told()
+                if ran.code == -9 and rng.random() < 0.5:
+                    how = w.fail_power(rng) + ", " + how
+            if ran.code == 0:
+                break
+            hows.append(how)
+            ok(look(w.store, "\n".join(hows)) == parts().export, "the export differs", *hows)
+        w.plan()
+        compacting.run(w, None, (0,))
+        ok(look(w.store, "\n".join(hows)) == parts().export, "the export differs in the end", *hows)
+        eq(len(os.listdir(os.path.join(w.store, "tables"))), 1, "tables in the end", *hows)
+    return len(hows)
+
+
+@check("dribble compact, killed and given again")
+def compacting_killed():
+    compacting, deaths = Compacting(), 0
+    for i, rng in Budget("compact", 3, 40):
+        try:
+            deaths += kill_compacting(i, rng, compacting)
+        except Fail as fail:
+            raise Fail(said_how(i, "compact"), fail)
+    print(f"# {deaths} deaths")
+
+
 # ---------------------------------------------------------------- dribble serve
 
 class Posts:
