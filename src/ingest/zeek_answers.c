@@ -44,6 +44,7 @@ void zeek_answers_release(struct zeek_answers *z)
 void zeek_answers_begin(struct zeek_answers *z, bool ambiguous)
 {
 	buffer_clear(&z->octets);
+	buffer_reserve(&z->octets, 1); /* never NULL */
 	z->n = 0;
 	z->ambiguous = ambiguous;
 }
