@@ -9,6 +9,7 @@
 #include "access/access.h"
 #include "base/log.h"
 #include "cli/common.h"
+#include "feeders/feeders.h"
 #include "http/server.h"
 
 static const char help[] =
@@ -21,6 +22,7 @@ static const char help[] =
 	"  dribble serve --config /etc/dribble.conf --print-config\n"
 	"\n  --print-config\n      show the options in force, and end\n";
 
+enum { FEED_SHARE = 4 }; /* of the memory of imports is for what feeders bring */
 enum { GRACE_MS = 5000 }; /* what is being written when it is over may take some seconds more; 10 are promised */
 
 /* Every connection and every open file of the store takes a descriptor. */
@@ -77,33 +79,63 @@ static void wait_for_end(const sigset_t *signals)
 	log_info("serve", "stopping");
 }
 
+static int open_collector(const struct config *config, struct store *store, const struct exclusion *exclusion,
+                          struct collector **ret, struct err *e)
+{
+	const struct collector_options opt = {
+		.store = store,
+		.memory = config->memory / FEED_SHARE,
+		.hold_ms = config->feed_hold_ms,
+		.hold_observations = config->feed_hold_records,
+		.exclusion = exclusion,
+	};
+	return collector_new(&opt, ret, e);
+}
+
 static int serve(const struct config *config, struct store *store)
 {
 	struct err e;
 	struct access *access = NULL;
 	struct exclusion *exclusion = NULL;
+	struct collector *collector = NULL;
+	struct feeders *feeders = NULL;
 	struct server *server;
 	sigset_t signals;
+	int code = EXIT_DONE;
 	end_signals(&signals);
 	if (cli_exclusion("serve", config, &exclusion) < 0)
 		return EXIT_FAILED;
 	int rc = open_gate(config, &access, &e);
 	if (rc == 0)
-		rc = server_start(config, store, access, exclusion, &server, &e);
+		rc = open_collector(config, store, exclusion, &collector, &e);
+	if (rc == 0)
+		rc = feeders_start(config, store, collector, exclusion, &feeders, &e);
+	if (rc == 0)
+		rc = server_start(config, store, access, exclusion, feeders, &server, &e);
 	if (rc < 0) {
+		cli_fail("serve", EXIT_FAILED, "%s", e.text);
+		if (collector)
+			collector_stop(collector);
+		feeders_free(feeders);
+		collector_free(collector, GRACE_MS, NULL);
 		exclusion_free(exclusion);
 		access_free(access);
-		return cli_fail("serve", EXIT_FAILED, "%s", e.text);
+		return EXIT_FAILED;
 	}
 	cli_serving_write(store, server_url(server, 0));
 	for (size_t i = 0; server_url(server, i); i++)
 		log_info("serve", "listening on %s", server_url(server, i));
 	wait_for_end(&signals);
+	collector_stop(collector);
+	feeders_stop(feeders);
 	server_stop(server, GRACE_MS);
+	feeders_free(feeders);
+	if (collector_free(collector, GRACE_MS, &e) < 0)
+		code = cli_fail("serve", EXIT_FAILED, "%s", e.text);
 	cli_serving_remove(store);
 	exclusion_free(exclusion);
 	access_free(access);
-	return EXIT_DONE;
+	return code;
 }
 
 int serve_main(int argc, char **argv)

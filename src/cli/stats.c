@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "answer/answer.h"
 #include "cli/common.h"
+#include "feed/tally.h"
 #include "model/rrtype.h"
 #include "store/keys.h"
 
@@ -16,7 +18,10 @@ static const char help[] =
 	"Examples:\n"
 	"  dribble stats --store /var/lib/dribble\n"
 	"  dribble stats --store /var/lib/dribble --quick\n\n"
-	"  --quick\n      do not count\n";
+	"  --quick\n      do not count\n"
+	"  --sensors\n      show every sensor; else the first 100, in the order of their ids\n";
+
+enum { SENSORS_SHOWN = 100 };
 
 struct totals {
 	uint64_t records, observations;
@@ -83,7 +88,60 @@ static void print_totals(const struct totals *t)
 	}
 }
 
-static int stats(struct store *s, bool quick, struct err *e)
+/* A sensor's id as one word, whatever octets it has. */
+static void print_id(struct bytes id)
+{
+	struct buffer b = BUFFER_INIT;
+	bool plain = id.n > 0;
+	for (size_t i = 0; i < id.n; i++)
+		plain = plain && id.p[i] > ' ' && id.p[i] <= '~' && id.p[i] != '"';
+	if (plain)
+		buffer_put_bytes(&b, id);
+	else
+		answer_json_string(id, &b);
+	printf("  %-12.*s", (int)b.n, (const char *)b.p);
+	buffer_release(&b);
+}
+
+static void print_moment(uint64_t seconds)
+{
+	char text[64];
+	struct tm tm;
+	time_t t = (time_t)seconds;
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", gmtime_r(&t, &tm));
+	fputs(text, stdout);
+}
+
+/* ctx: how many were printed. */
+static int print_sensor(void *ctx, const struct contribution *c)
+{
+	uint64_t *n = ctx;
+	if (!(*n)++)
+		puts("sensors");
+	print_id(c->id);
+	printf(" %llu ", (unsigned long long)c->n[TALLY_OBSERVED]);
+	print_moment(c->first_s);
+	fputs(" to ", stdout);
+	print_moment(c->last_s);
+	fputs(" UTC", stdout);
+	for (int what = TALLY_OBSERVED + 1; what < TALLY_WHATS; what++) {
+		if (c->n[what])
+			printf(", %s %llu", tally_name((enum tally_what)what), (unsigned long long)c->n[what]);
+	}
+	putchar('\n');
+	return 0;
+}
+
+static int print_sensors(struct store *s, bool all, struct err *e)
+{
+	uint64_t n = 0;
+	int rc = tally_each(s, all ? UINT64_MAX : SENSORS_SHOWN, print_sensor, &n, e);
+	if (rc == 1)
+		puts("  there are more: --sensors shows them all");
+	return rc < 0 ? rc : 0;
+}
+
+static int stats(struct store *s, bool quick, bool all_sensors, struct err *e)
 {
 	struct store_figures f;
 	int rc = store_figures(s, &f, e);
@@ -98,16 +156,16 @@ static int stats(struct store *s, bool quick, struct err *e)
 	}
 	if (rc == 0)
 		printf("disk           %llu bytes\n", (unsigned long long)f.disk_bytes);
-	return rc;
+	return rc == 0 ? print_sensors(s, all_sensors, e) : rc;
 }
 
 int stats_main(int argc, char **argv)
 {
 	struct config config;
 	struct err e;
-	bool quick = false;
+	bool quick = false, sensors = false;
 	int code = EXIT_FAILED;
-	const struct config_own_option own[] = {{"quick", NULL, &quick}, {NULL, NULL, NULL}};
+	const struct config_own_option own[] = {{"quick", NULL, &quick}, {"sensors", NULL, &sensors}, {NULL, NULL, NULL}};
 	int first = cli_options(argc, argv, &config, CONFIG_FOR_STORE | CONFIG_FOR_READING, own, help,
 	                        &code);
 	if (first < 0)
@@ -120,7 +178,7 @@ int stats_main(int argc, char **argv)
 	struct store *s = cli_store("stats", &config, STORE_READ);
 	code = EXIT_FAILED;
 	if (s)
-		code = stats(s, quick, &e) < 0 ? cli_fail("stats", EXIT_FAILED, "%s", e.text) : EXIT_DONE;
+		code = stats(s, quick, sensors, &e) < 0 ? cli_fail("stats", EXIT_FAILED, "%s", e.text) : EXIT_DONE;
 	store_close(s);
 	config_release(&config);
 	return code;

@@ -188,15 +188,18 @@ static int set_bool(bool *member, const char *value, bool store, struct err *e)
 	return 0;
 }
 
-static int add_listen(struct config_listen *listen, const char *value, bool first, bool store,
+static int add_listen(struct config_listen *listen, const struct option_row *row, const char *value, bool first, bool store,
 		      struct err *e)
 {
 	struct config_address address;
-	int rc = config_address_parse(value, &address, e);
+	bool none = !*value && !*row->initial;
+	int rc = none ? 0 : config_address_parse(value, &address, e);
 	if (rc || !store)
 		return rc;
 	if (first)
 		listen->n = 0;
+	if (none)
+		return 0;
 	if (listen->n == CONFIG_LISTEN_MAX)
 		return err_set(e, ERR_LIMIT, "more than %d addresses", CONFIG_LISTEN_MAX);
 	listen->p[listen->n++] = address;
@@ -220,7 +223,7 @@ static int add_path(struct config_paths *paths, const struct option_row *row, co
 	if (!*value)
 		return 0;
 	if (paths->n == CONFIG_PATHS_MAX)
-		return err_set(e, ERR_LIMIT, "more than %d files", CONFIG_PATHS_MAX);
+		return err_set(e, ERR_LIMIT, "more than %d of them", CONFIG_PATHS_MAX);
 	paths->p[paths->n++] = xstrdup(value);
 	return 0;
 }
@@ -247,7 +250,7 @@ static int set_row(struct config *config, const struct option_row *row, const ch
 		rc = add_path(member, row, value, origin.source > was->source, store, e);
 		break;
 	case OPTION_ADDRESS:
-		rc = add_listen(member, value, origin.source > was->source, store, e);
+		rc = add_listen(member, row, value, origin.source > was->source, store, e);
 		break;
 	case OPTION_NUMBER:
 	case OPTION_SIZE:
@@ -317,22 +320,48 @@ void config_release(struct config *config)
 	*config = (struct config){0};
 }
 
+int config_mode_parse(const char *text, unsigned *ret_mode)
+{
+	unsigned mode = 0;
+	if (!*text || strlen(text) > 4)
+		return ERR_SYNTAX;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '7')
+			return ERR_SYNTAX;
+		mode = mode * 8 + (unsigned)(*text - '0');
+	}
+	if (mode > 0777)
+		return ERR_LIMIT;
+	*ret_mode = mode;
+	return 0;
+}
+
+/* No address twice. */
+static int check_addresses(const char *name, const struct config_listen *listen, struct err *e)
+{
+	for (size_t i = 0; i < listen->n; i++) {
+		for (size_t j = 0; j < i; j++) {
+			const char *text = listen->p[i].text;
+			bool any_port = text[strlen(text) - 1] == '0' && text[strlen(text) - 2] == ':';
+			if (!any_port && strcmp(text, listen->p[j].text) == 0)
+				return err_set(e, ERR_USAGE, "%s: %s is given twice", name, text);
+		}
+	}
+	return 0;
+}
+
 int config_check(const struct config *config, struct err *e)
 {
 	if (!*config->tls_certificate != !*config->tls_key)
 		return err_set(e, ERR_USAGE, "%s is given, but not %s",
 			       *config->tls_key ? "tls_key" : "tls_certificate",
 			       *config->tls_key ? "tls_certificate" : "tls_key");
-	for (size_t i = 0; i < config->listen.n; i++) {
-		for (size_t j = 0; j < i; j++) {
-			const char *text = config->listen.p[i].text;
-			bool any_port =
-				text[strlen(text) - 1] == '0' && text[strlen(text) - 2] == ':';
-			if (!any_port && strcmp(text, config->listen.p[j].text) == 0)
-				return err_set(e, ERR_USAGE, "listen: %s is given twice", text);
-		}
-	}
-	return 0;
+	unsigned mode;
+	if (config_mode_parse(config->dnstap_unix_mode, &mode) < 0)
+		return err_set(e, ERR_USAGE, "dnstap_unix_mode: \"%.32s\": not permissions in octal, as in 0660",
+			       config->dnstap_unix_mode);
+	int rc = check_addresses("listen", &config->listen, e);
+	return rc < 0 ? rc : check_addresses("dnstap_tcp", &config->dnstap_tcp, e);
 }
 
 int config_accounts_path(const struct config *config, char **ret_path, struct err *e)
@@ -378,7 +407,8 @@ void option_print_value(const struct config *config, const struct option_row *ro
 			buffer_put_str(out, ((struct config_paths *)member)->p[i]);
 		break;
 	case OPTION_ADDRESS:
-		buffer_put_str(out, ((struct config_listen *)member)->p[i].text);
+		if (i < ((struct config_listen *)member)->n)
+			buffer_put_str(out, ((struct config_listen *)member)->p[i].text);
 		break;
 	case OPTION_NUMBER:
 	case OPTION_SIZE:

@@ -92,6 +92,13 @@ struct config {
 	char *tls_certificate;
 	char *tls_key;
 	int log_level; /* enum config_log_level */
+	struct config_paths dnstap_unix;
+	struct config_listen dnstap_tcp;
+	char *dnstap_unix_mode; /* see config_mode_parse */
+	bool dnstap_anyone;
+	struct config_paths watch, follow; /* folders; URLs */
+	uint64_t feed_hold_ms;
+	uint64_t feed_hold_records;
 	struct config_paths exclude, only; /* lists of ingest/exclusion.h */
 
 	char *file; /* owned: the file that was loaded, or NULL */
@@ -127,6 +134,9 @@ int config_accounts_path(const struct config *config, char **ret_path, struct er
 bool config_address_is_loopback(const struct config_address *address);
 /* ADDR:PORT with a numeric address; IPv6 in brackets. */
 int config_address_parse(const char *text, struct config_address *ret_address, struct err *e);
+
+/* Permissions of a file in octal, as 0660. */
+int config_mode_parse(const char *text, unsigned *ret_mode);
 
 /* An option of one command only: either a value or a flag. */
 struct config_own_option {

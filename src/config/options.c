@@ -61,6 +61,36 @@ const struct option_row option_rows[] = {
 	{"cache", OPTION_SIZE, CONFIG_FOR_READING | CONFIG_FOR_FEEDING | CONFIG_FOR_SERVER,
 	 AT(cache), 1 << 20, 1024 * GIGA, NULL, "512M", "SIZE", "the store's cache of blocks it has read",
 	 "At least 1M. Comes on top of what the operating system caches."},
+	{"dnstap_unix", OPTION_PATHS, CONFIG_FOR_SERVER, AT(dnstap_unix), 0, 0, NULL, "", "PATH",
+	 "take dnstap from whoever connects to this socket; may be given several times",
+	 "Resolvers and servers send what they answer there, see dribble-sources(7). A socket that a server left behind when it was "
+	 "killed is replaced. At most connections_max senders are taken at once, of each socket. One that has not begun within "
+	 "connection_timeout is let go; after that it may be silent for as long as it likes."},
+	{"dnstap_unix_mode", OPTION_STRING, CONFIG_FOR_SERVER, AT(dnstap_unix_mode), 0, 0, NULL, "0660", "MODE",
+	 "permissions of the sockets of dnstap_unix, in octal",
+	 "Who may write to the socket may feed. Give the folder to the group of the resolver and set its setgid bit, so that the socket is "
+	 "of that group, too."},
+	{"dnstap_tcp", OPTION_ADDRESS, CONFIG_FOR_SERVER, AT(dnstap_tcp), 0, 0, NULL, "", "ADDR:PORT",
+	 "take dnstap from whoever connects to this address; may be given up to 8 times",
+	 "As dnstap_unix. Senders do not say who they are: beyond loopback this needs dnstap_anyone."},
+	{"dnstap_anyone", OPTION_BOOL, CONFIG_FOR_SERVER, AT(dnstap_anyone), 0, 0, NULL, "no", "yes|no",
+	 "listen for dnstap beyond loopback",
+	 "Anybody who can reach the address may then write history. Let a firewall, or a tunnel, decide who that is."},
+	{"watch", OPTION_PATHS, CONFIG_FOR_SERVER, AT(watch), 0, 0, NULL, "", "FOLDER",
+	 "import the files that come into this folder; may be given several times",
+	 "Files of any format of dribble-sources(7), compressed or not, in the order of their names: when they are moved in, or closed "
+	 "after writing. They are moved to done or failed in the folder, with FILE.rejects or FILE.error beside them where there is something "
+	 "to tell. Names that begin with a dot or end in .tmp or .part are left alone. A file whose content is in already is not counted "
+	 "again."},
+	{"follow", OPTION_PATHS, CONFIG_FOR_SERVER, AT(follow), 0, 0, NULL, "", "URL",
+	 "take in what a WebSocket server sends, lines of COF; may be given several times",
+	 "ws:// or wss://, with NAME:PASSWORD@ before the host where the server wants that. A connection that ends is made again, after a "
+	 "pause of a quarter of a second that grows to a minute. What is sent meanwhile is lost."},
+	{"feed_hold", OPTION_DURATION, CONFIG_FOR_SERVER, AT(feed_hold_ms), 1, 3600000, NULL, "2s", "TIME",
+	 "longest time that what dnstap and follow bring is in memory only",
+	 "It is lost when the machine or the server dies. The shorter, the more writes."},
+	{"feed_hold_records", OPTION_NUMBER, CONFIG_FOR_SERVER, AT(feed_hold_records), 1, 1000000000, NULL, "1000000", "NUMBER",
+	 "most observations of dnstap and follow that are in memory only", "As feed_hold: what is reached first."},
 	{"exclude", OPTION_PATHS, CONFIG_FOR_LISTS, AT(exclude), 0, 0, NULL, "", "FILE",
 	 "list of names and addresses that are kept out of the store",
 	 "May be given up to 64 times. A rule a line: a name, which stands for all below it too, or a block of addresses. What has such "

@@ -23,6 +23,8 @@ struct server {
 	const struct config *config; /* borrowed */
 	struct store *store;         /* borrowed */
 	struct access *access;       /* borrowed */
+	struct feeders *feeders;     /* borrowed; NULL: there are none */
+	uint64_t since_s;            /* when it was started */
 	const struct exclusion *exclusion; /* borrowed; NULL: nothing is kept out */
 	struct workers *workers;     /* owned */
 	struct hangups *hangups;     /* owned */
@@ -104,4 +106,5 @@ const struct resource *route(struct request *r, int *ret_rc);
 
 extern const struct resource lookup_resource;
 extern const struct resource import_resource;
+extern const struct resource info_resource;
 extern const struct resource ping_resource;

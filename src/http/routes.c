@@ -13,6 +13,7 @@ static const struct {
 	{"/pdns/query/", true, true, -1, &lookup_resource},
 	{"/query/", true, false, STYLE_COF, &lookup_resource},
 	{"/pdns/import", false, false, -1, &import_resource},
+	{"/info", false, false, -1, &info_resource},
 	{"/ping", false, false, -1, &ping_resource},
 };
 

@@ -353,7 +353,7 @@ static int listen_on(struct server *s, const struct config_address *address, con
 }
 
 int server_start(const struct config *config, struct store *store, struct access *access,
-                 const struct exclusion *exclusion, struct server **ret, struct err *e)
+                 const struct exclusion *exclusion, struct feeders *feeders, struct server **ret, struct err *e)
 {
 	char *cert = NULL, *key = NULL;
 	int rc = 0;
@@ -362,6 +362,8 @@ int server_start(const struct config *config, struct store *store, struct access
 	s->store = store;
 	s->access = access;
 	s->exclusion = exclusion;
+	s->feeders = feeders;
+	s->since_s = (uint64_t)time(NULL);
 	pthread_mutex_init(&s->keys_lock, NULL);
 	s->workers = workers_new(WORKERS);
 	s->hangups = hangups_new(config->connection_timeout_ms);

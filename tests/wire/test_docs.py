@@ -629,7 +629,7 @@ class Serving:
 
 def plain(text):
     """What differs from run to run made equal: dates, sizes on disk, tokens, and how a cursor spells its place."""
-    for pattern, by in ((r"^date: .*$", "date: D"), (r"^(disk +)\d+ bytes$", r"\1N bytes"), (r"^(rows +)\d+", r"\1N"),
+    for pattern, by in ((r"\d{4}-\d\d-\d\d [\d:]+ to \d{4}-\d\d-\d\d [\d:]+ UTC$", "T"), (r"^date: .*$", "date: D"), (r"^(disk +)\d+ bytes$", r"\1N bytes"), (r"^(rows +)\d+", r"\1N"),
                         (r"dribble_[\w-]{43}", "TOKEN"), (r"(?<=x-dribble-cursor: )[1-9]\d+", "CURSOR")):
         text = re.sub(pattern, by, text, flags=re.M)
     return text.replace("\r", "")
