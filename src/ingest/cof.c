@@ -31,6 +31,11 @@ enum member {
 	ZONE_TIME_LAST,
 	SENSOR_ID,
 	BAILIWICK,
+	RAW_RDATA,
+	/* The framing of DNSDB's interface, version 2. */
+	COND,
+	OBJ,
+	MSG,
 	MEMBERS
 };
 
@@ -49,6 +54,10 @@ static const char *const member_names[MEMBERS] = {
 	[ZONE_TIME_LAST] = "zone_time_last",
 	[SENSOR_ID] = "sensor_id",
 	[BAILIWICK] = "bailiwick",
+	[RAW_RDATA] = "raw_rdata",
+	[COND] = "cond",
+	[OBJ] = "obj",
+	[MSG] = "msg",
 };
 
 /* The functions that look at one line return false after putting the reason in reason. */
@@ -59,6 +68,7 @@ struct reader {
 	/* The line in work; its values borrow from the run or from lines.held. */
 	struct json_value members[MEMBERS];
 	unsigned present; /* a bit for each member that is there and not null */
+	uint64_t answer;  /* the line where an answer of DNSDB began that has not ended; 0: none */
 	char reason[160];
 
 	/* What the observation borrows. */
@@ -107,6 +117,10 @@ static enum member member_named(struct bytes name)
 {
 	const uint8_t *p = name.p;
 	switch (name.n) {
+	case 3:
+		return memcmp(p, "obj", 3) == 0 ? OBJ : memcmp(p, "msg", 3) == 0 ? MSG : MEMBERS;
+	case 4:
+		return memcmp(p, "cond", 4) == 0 ? COND : MEMBERS;
 	case 5:
 		return memcmp(p, "rdata", 5) == 0   ? RDATA
 		       : memcmp(p, "count", 5) == 0 ? COUNT
@@ -122,6 +136,7 @@ static enum member member_named(struct bytes name)
 		return memcmp(p, "time_last", 9) == 0   ? TIME_LAST
 		       : memcmp(p, "sensor_id", 9) == 0 ? SENSOR_ID
 		       : memcmp(p, "bailiwick", 9) == 0 ? BAILIWICK
+		       : memcmp(p, "raw_rdata", 9) == 0 ? RAW_RDATA
 							: MEMBERS;
 	case 10:
 		return memcmp(p, "time_first", 10) == 0 ? TIME_FIRST : MEMBERS;
@@ -244,6 +259,8 @@ static bool take_text(struct reader *r, enum member m, struct buffer *to, struct
 		*ret_text = v->raw;
 	else if (v->kind == JSON_KIND_STRING)
 		*ret_text = text_of(v, to);
+	if (m == BAILIWICK && ret_text->n > 1 && ret_text->p[ret_text->n - 1] == '.')
+		ret_text->n--;
 	return ret_text->n <= MEMBER_MAX ||
 	       complain(r, "%s is over %d octets", member_names[m], MEMBER_MAX);
 }
@@ -339,6 +356,22 @@ static bool take_rrtype(struct reader *r, uint16_t *ret_type)
 	       complain(r, "rrtype %s is not the type of a record", excerpt_of(text).text);
 }
 
+/* Hexadecimal wire form, read as RFC 3597 writes it. False when it is no data of the type. */
+static bool take_raw(struct reader *r, struct bytes hex, struct observation *o)
+{
+	if (!hex.n || hex.n % 2 || hex.n > 2 * RDATA_MAX)
+		return false;
+	buffer_clear(&r->scratch);
+	buffer_putf(&r->scratch, "\\# %zu ", hex.n / 2);
+	buffer_put_bytes(&r->scratch, hex);
+	buffer_clear(&r->wire);
+	if (rdata_from_text(r->parser, o->rrtype, buffer_bytes(&r->scratch), &r->wire) < 0)
+		return false;
+	o->form = RDATA_WIRE;
+	o->rdata = buffer_bytes(&r->wire);
+	return true;
+}
+
 /* Hands one record to the sink, or complains. Returns the sink's answer or a negative error. */
 static int take_record(struct reader *r, const struct json_value *v, struct observation *o,
 		       const struct sink *sink)
@@ -348,6 +381,12 @@ static int take_record(struct reader *r, const struct json_value *v, struct obse
 		return 0;
 	}
 	struct bytes text = text_of(v, &r->rdata_text);
+	if (!has(r, RDATA)) {
+		if (take_raw(r, text, o))
+			return sink->observe(sink->ctx, o);
+		complain(r, "raw_rdata is not data of its type");
+		return 0;
+	}
 	int rc = logged_rdata(r->parser, text, &r->wire, o);
 	if (rc == 0)
 		return sink->observe(sink->ctx, o);
@@ -360,7 +399,7 @@ static int take_record(struct reader *r, const struct json_value *v, struct obse
 
 static int take_records(struct reader *r, struct observation *o, const struct sink *sink)
 {
-	const struct json_value *rdata = &r->members[RDATA];
+	const struct json_value *rdata = &r->members[has(r, RDATA) ? RDATA : RAW_RDATA];
 	if (rdata->kind != JSON_KIND_ARRAY)
 		return take_record(r, rdata, o, sink);
 	struct json j;
@@ -381,14 +420,66 @@ static int take_records(struct reader *r, struct observation *o, const struct si
 }
 
 /* Every member but rdata. */
-static bool take_line_head(struct reader *r, const struct line *line, struct bytes text,
-			   struct observation *o)
+static bool take_head(struct reader *r, struct observation *o)
 {
-	if (line->too_long)
-		return complain(r, "the line is over %d octets", LINE_MAX_BYTES);
-	return read_members(r, text) && take_owner(r, &o->owner) && take_rrtype(r, &o->rrtype) &&
-	       (has(r, RDATA) || complain(r, "rdata is missing")) && take_class(r, RRCLASS) &&
-	       take_class(r, CLASS) && take_seen(r, &o->seen);
+	return take_owner(r, &o->owner) && take_rrtype(r, &o->rrtype) &&
+	       (has(r, RDATA) || has(r, RAW_RDATA) || complain(r, "rdata is missing")) &&
+	       take_class(r, RRCLASS) && take_class(r, CLASS) && take_seen(r, &o->seen);
+}
+
+static bool text_is(struct reader *r, enum member m, const char *text)
+{
+	return r->members[m].kind == JSON_KIND_STRING &&
+	       bytes_eq(text_of(&r->members[m], &r->scratch), bytes_str(text));
+}
+
+static bool cut_off(struct reader *r)
+{
+	complain(r,
+		 "the answer that began in line %llu was cut off: nothing says that it succeeded",
+		 (unsigned long long)r->answer);
+	r->answer = 0;
+	return false;
+}
+
+/* How an answer of DNSDB begins and ends. What did not succeed is told: the records before it
+ * count, but they are not all. */
+static bool take_cond(struct reader *r, uint64_t line)
+{
+	if (text_is(r, COND, "begin")) {
+		bool whole = !r->answer || cut_off(r);
+		r->answer = line;
+		return whole;
+	}
+	if (text_is(r, COND, "ongoing"))
+		return true;
+	bool limited = text_is(r, COND, "limited");
+	if (!text_is(r, COND, "succeeded") && !limited && !text_is(r, COND, "failed"))
+		return complain(r, "cond is unknown");
+	r->answer = 0;
+	if (text_is(r, COND, "succeeded"))
+		return true;
+	struct bytes why = bytes_str("no reason is given");
+	if (has(r, MSG) && r->members[MSG].kind == JSON_KIND_STRING)
+		why = text_of(&r->members[MSG], &r->scratch);
+	return complain(r, "the answer %s: %s", limited ? "is not complete" : "failed",
+			excerpt_of(why).text);
+}
+
+/* The members of a line, or of the object in it when DNSDB has framed it. False when there is no
+ * record in it. */
+static bool unwrap(struct reader *r, uint64_t line, struct bytes text)
+{
+	if (!read_members(r, text))
+		return false;
+	if (has(r, RRNAME) || !(has(r, COND) || has(r, OBJ)))
+		return r->present || !r->answer; /* {} keeps a connection alive */
+	if (has(r, COND) && (!take_cond(r, line) || !has(r, OBJ)))
+		return false;
+	if (r->members[OBJ].kind != JSON_KIND_OBJECT)
+		return complain(r, "obj is not an object");
+	r->answer = r->answer ? r->answer : line;
+	return read_members(r, r->members[OBJ].raw);
 }
 
 static int take_line(struct reader *r, const struct line *line, const struct sink *sink)
@@ -399,7 +490,9 @@ static int take_line(struct reader *r, const struct line *line, const struct sin
 	struct observation o = {0};
 	int rc = 0;
 	r->reason[0] = '\0';
-	if (take_line_head(r, line, text, &o))
+	if (line->too_long)
+		complain(r, "the line is over %d octets", LINE_MAX_BYTES);
+	else if (unwrap(r, line->number, text) && take_head(r, &o))
 		rc = take_records(r, &o, sink);
 	if (rc == 0 && r->reason[0])
 		rc = sink->reject(sink->ctx, line->number, line->text, r->reason);
@@ -413,12 +506,20 @@ static bool is_object(struct bytes line, bool *ret_named)
 	struct json_value key, value;
 	int rc = json_begin(&j, line);
 	*ret_named = false;
-	while (rc >= 0 && (rc = json_next(&j, &key, &value)) == 1)
-		*ret_named = *ret_named || member_named(key.raw) == RRNAME;
+	while (rc >= 0 && (rc = json_next(&j, &key, &value)) == 1) {
+		enum member m = member_named(key.raw);
+		bool named = m == RRNAME;
+		if (m == OBJ && value.kind == JSON_KIND_OBJECT)
+			is_object(value.raw, &named);
+		else if (m == COND && value.kind == JSON_KIND_STRING)
+			named = bytes_eq(value.raw, bytes_str("begin"));
+		*ret_named = *ret_named || named;
+	}
 	return rc == 0;
 }
 
-/* One good line is enough, wherever it stands: a log that was cut, or a comment before it, costs no neighbours. */
+/* One good line is enough, wherever it stands: a log that was cut, or a comment before it, costs no
+ * neighbours. */
 static bool cof_recognises(struct bytes head)
 {
 	struct bytes rest = line_without_bom(head), line;
@@ -450,7 +551,12 @@ static int cof_feed(struct reader *r, struct bytes run, const struct sink *sink)
 
 static int cof_finish(struct reader *r, const struct sink *sink)
 {
-	return lines_finish(&r->lines, take_line, r, sink);
+	int rc = lines_finish(&r->lines, take_line, r, sink);
+	if (rc != 0 || !r->answer)
+		return rc;
+	r->reason[0] = '\0';
+	cut_off(r);
+	return sink->reject(sink->ctx, r->lines.count, bytes_str("(end)"), r->reason);
 }
 
 static void cof_position(const struct reader *r, uint64_t *ret_bytes, uint64_t *ret_lines)

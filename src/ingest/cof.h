@@ -14,6 +14,11 @@
  * sensor_id,     text of up to MEMBER_MAX octets
  * bailiwick
  * rrclass, class IN or 1, or the line is rejected
+ * raw_rdata      hexadecimal wire form, as rdata; used when that is missing
+ *
+ * Answers of DNSDB are read with their framing: {"cond": "begin"}, {"obj": {…}}, {"cond": "succeeded"}. One that failed, was
+ * limited, or ends without a word is told as a reject; what came before counts. An import that continues in the midst of an answer
+ * learns of it by its next record.
  *
  * Numbers may be texts, and lose their fraction. null is as good as missing, members not named here
  * are stepped over, the last of several of one name counts. Names are octets: no IDNA is done.

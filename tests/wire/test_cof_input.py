@@ -170,5 +170,51 @@ def doc_lines():
     other.stop()
 
 
+DNSDB = b"""{"cond":"begin"}
+{"obj":{"count":5051,"time_first":1372706073,"time_last":1468330740,"rrname":"www.fsi.test.","rrtype":"A","bailiwick":"fsi.test.","rdata":["104.244.13.104","104.244.13.105"]}}
+{}
+{"obj":{"count":17,"zone_time_first":1374250920,"zone_time_last":1468253883,"rrname":"fsi.test.","rrtype":"NS","bailiwick":"test.","rdata":["ns5.dnsmadeeasy.test.","ns6.dnsmadeeasy.test."]}}
+{"obj":{"count":2,"time_first":1372706073,"time_last":1372706074,"rrname":"odd.fsi.test.","rrtype":"TYPE65280","bailiwick":"fsi.test.","rdata":["\\\\# 2 ABCD"]}}
+{"cond":"succeeded"}
+"""
+ROWS = {("www.fsi.test", "A", "104.244.13.104", 5051, 1372706073, "fsi.test"), ("www.fsi.test", "A", "104.244.13.105", 5051, 1372706073, "fsi.test"),
+        ("fsi.test", "NS", "ns5.dnsmadeeasy.test", None, None, "test"), ("fsi.test", "NS", "ns6.dnsmadeeasy.test", None, None, "test"),
+        ("odd.fsi.test", 65280, "\\# 2 ABCD", 2, 1372706073, "fsi.test")}
+
+
+def exported(store):
+    rows = [json.loads(line) for line in cli("export", "--store", store).out.splitlines()]
+    return {(r["rrname"], r["rrtype"], r["rdata"], r.get("count"), r.get("time_first"), r.get("bailiwick")) for r in rows}
+
+
+@check("an answer of DNSDB, framed or line by line, comes in and goes through export and import")
+def dnsdb():
+    framed = store_of(temp("answer.json", DNSDB))
+    eq(exported(framed), ROWS)
+    plain = b"".join(json.dumps(json.loads(line)["obj"]).encode() + b"\n" for line in DNSDB.splitlines() if b"obj" in line)
+    eq(exported(store_of(temp("plain.json", plain))), ROWS)
+    dump = cli("export", "--store", framed).out
+    ok(b'"zone_time_first": 1374250920, "zone_time_last": 1468253883' in dump, dump)
+    eq(cli("export", "--store", store_of(temp("dump.ndjson", dump))).out, dump)
+
+
+@check("an answer of DNSDB that is not complete is told: {0}", rows=[
+    ("", "the answer that began in line 1 was cut off"),
+    ('{"cond":"limited","msg":"Result limit reached"}\n', "the answer is not complete: Result limit reached"),
+    ('{"cond":"failed","msg":"timeout"}\n', "the answer failed: timeout"),
+])
+def dnsdb_cut(end, reason):
+    body = DNSDB[:DNSDB.rindex(b'{"cond"')] + end.encode()
+    store = os.path.join(tempdir(), "db")
+    ran = cli("import", "--store", store, temp("answer.json", body), code=3)
+    ok(reason.encode() in ran.err and b"5 observations, 1 lines rejected" in ran.err, ran)
+    eq(exported(store), ROWS)
+    fresh = Server(os.path.join(tempdir(), "db"))
+    told = fresh.feed(body)
+    eq((told["accepted"], told["rejected"]), (5, 1))
+    ok(told["errors"][0]["error"].startswith(reason), told)
+    fresh.stop()
+
+
 if __name__ == "__main__":
     main()

@@ -333,7 +333,7 @@ static void test_numbers(void **state)
 		{"\"time_first\":\"x\",\"time_first\":5,\"time_last\":9", "1 5-9"},
 		{"\"time_first\":5,\"time_last\":9,\"time_last\":null", "1 5-5"},
 		{"\"time_first\":5,\"sensor_id\":\"s1\",\"bailiwick\":\"b.\"",
-		 "1 5-5 sensor=s1 bailiwick=b."},
+		 "1 5-5 sensor=s1 bailiwick=b"},
 		{"\"time_first\":5,\"sensor_id\":42,\"bailiwick\":[]", "1 5-5 sensor=42"},
 		{"\"time_first\":5,\"sensor_id\":\"\"", "1 5-5"},
 		{"\"x\":1", "!time_first and time_last are missing"},
@@ -488,6 +488,63 @@ static bool recognises(const char *head)
 	return cof_format.recognises(bytes_str(head));
 }
 
+#define ROW(name)                                                                                  \
+	"{\"obj\":{\"count\":4,\"time_first\":5,\"time_last\":9,\"rrname\":\"" name                \
+	".\",\"rrtype\":\"A\","                                                                    \
+	"\"bailiwick\":\"b.\",\"rdata\":[\"192.0.2.1\",\"192.0.2.2\"]}}\n"
+#define ROW_SEEN(name)                                                                             \
+	"." name ". 1 192.0.2.1 4 5-9 bailiwick=b\n." name ". 1 192.0.2.2 4 5-9 bailiwick=b\n"
+#define BEGIN "{\"cond\":\"begin\"}\n"
+#define SUCCEEDED "{\"cond\":\"succeeded\"}\n"
+#define CUT(line)                                                                                  \
+	"the answer that began in line " line " was cut off: nothing says that it succeeded\n"
+
+/* The rows of DNSDB's interface, and their framing. */
+static void test_dnsdb(void **state)
+{
+	(void)state;
+	expect(BEGIN ROW("a") "{}\n{\"cond\":\"ongoing\"}\n{\"obj\":{\"count\":9,\"zone_time_"
+			      "first\":7,\"zone_time_last\":8,"
+			      "\"rrname\":\"z.\",\"rrtype\":\"A\",\"bailiwick\":\".\",\"rdata\":["
+			      "\"192.0.2.1\"]}}\n" SUCCEEDED BEGIN SUCCEEDED,
+	       ROW_SEEN("a") ".z. 1 192.0.2.1 0 zone 7-8 bailiwick=.\n");
+	expect(BEGIN ROW("a"), ROW_SEEN("a") "2: " CUT("1"));
+	expect(ROW("a") ROW("b"), ROW_SEEN("a") ROW_SEEN("b") "2: " CUT("1"));
+	expect(ROW("a") SUCCEEDED ROW("b") SUCCEEDED, ROW_SEEN("a") ROW_SEEN("b"));
+	expect(BEGIN BEGIN ROW("a") SUCCEEDED, "2: " CUT("1") ROW_SEEN("a"));
+	expect(BEGIN "{\"cond\":\"limited\",\"msg\":\"Result limit reached\"}\n",
+	       "2: the answer is not complete: Result limit reached\n");
+	expect(BEGIN ROW("a") "{\"cond\":\"failed\"}\n",
+	       ROW_SEEN("a") "3: the answer failed: no reason is given\n");
+	expect("{\"cond\":\"failed\",\"msg\":7}\n{\"cond\":\"x\"}\n{\"cond\":1}\n{\"obj\":[]}\n{}"
+	       "\n{\"obj\":null}\n",
+	       "1: the answer failed: no reason is given\n2: cond is unknown\n3: cond is "
+	       "unknown\n4: obj is not an object\n"
+	       "5: rrname is missing\n6: rrname is missing\n");
+	expect(BEGIN "{\"obj\":{\"rrname\":\"a.\"}}\n{\"obj\":{\"obj\":{}}}\n{\"cond\":\"ongoing\","
+		     "\"obj\":{" A "," T "}}\n" SUCCEEDED,
+	       "2: rrtype is missing\n3: rrname is missing\n" SEEN "\n");
+	/* members of a record that are called so mean nothing */
+	expect("{" A "," T ",\"obj\":{},\"cond\":\"begin\",\"msg\":1}\n", SEEN "\n");
+	expect("{\"rrname\":\"a.b\",\"rrtype\":\"A\",\"raw_rdata\":\"C0000201\"," T "}\n"
+	       "{\"rrname\":\"a.b\",\"rrtype\":\"A\",\"raw_rdata\":[\"c0000201\",\"c00002\","
+	       "\"c0000201\",\"\"]," T "}\n"
+	       "{\"rrname\":\"a.b\",\"rrtype\":\"A\",\"rdata\":\"192.0.2.1\",\"raw_rdata\":\"x\"," T
+	       "}\n",
+	       SEEN "\n" SEEN "\n" SEEN "\n2: raw_rdata is not data of its type\n" SEEN "\n");
+	struct log l = {.text = BUFFER_INIT}; /* continued behind the first line */
+	struct reader *r = cof_format.open(NULL, NULL);
+	cof_format.resume(r, strlen(BEGIN), 1);
+	assert_int_equal(feed(r, bytes_str(ROW("a")), 100, &l), 0);
+	buffer_put_byte(&l.text, 0);
+	assert_string_equal((char *)l.text.p, ROW_SEEN("a") "2: " CUT("2"));
+	log_release(&l);
+	cof_format.close(r);
+	assert_true(cof_format.recognises(bytes_str(BEGIN SUCCEEDED)));
+	assert_true(cof_format.recognises(bytes_str(ROW("a"))));
+	assert_false(cof_format.recognises(bytes_str("{\"obj\":{\"x\":1}}\n")));
+}
+
 static void test_recognises(void **state)
 {
 	assert_true(recognises("{" A "," T "}\n"));
@@ -518,6 +575,7 @@ int main(void)
 		cmocka_unit_test(test_long_members), cmocka_unit_test(test_neighbours),
 		cmocka_unit_test(test_long_lines),   cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_stop),         cmocka_unit_test(test_recognises),
+		cmocka_unit_test(test_dnsdb),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
