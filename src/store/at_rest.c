@@ -52,7 +52,8 @@ static bool is_whole(struct bytes text)
 		lines += text.p[i] == '\n';
 	if (lines == 1)
 		return true;
-	if (text.n < line || memcmp(text.p + text.n - line, label, 4) != 0)
+	if (text.n < line || text.p[text.n - 1] != '\n' ||
+	    memcmp(text.p + text.n - line, label, 4) != 0)
 		return false;
 	char sum[17];
 	snprintf(sum, sizeof(sum), "%016llx", (unsigned long long)hash64(text.p, text.n - line));

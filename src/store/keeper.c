@@ -26,6 +26,7 @@ enum {
 	FRESH_OCTETS = 64 << 20,       /* or when they take so much memory */
 	FRESH_WAIT = 4,                /* with so many times as many, runs wait */
 	TABLES_MAX = 64,               /* with more, large runs wait until some are merged */
+	TABLES_LAST = 128,             /* so many, and fresh rows become no table, either: each keeps a file open */
 	DICTIONARY_OCTETS = 256 << 10, /* measured: twice as much gains half a percent */
 	DICTIONARY_ROWS = 400000, /* smaller tables have none: it would cost more than it gains */
 	SAMPLE_OCTETS = 8 * DICTIONARY_OCTETS,
@@ -360,7 +361,7 @@ static int work_once(struct keeper *k, struct err *e)
 	int rc = disk_mend(d, e);
 	if (rc < 0)
 		return rc;
-	if (fresh_is_over(d, 1)) {
+	if (fresh_is_over(d, 1) && tables_count(d->tables) < TABLES_LAST + atomic_load(&k->n_bad)) {
 		rc = settle_fresh(k, e);
 		return rc < 0 ? rc : 1;
 	}

@@ -12,7 +12,7 @@ import threading
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from crash import *  # noqa: E402,F403
-from dribble import Server, check, cli, main, once, run, wait_for  # noqa: E402
+from dribble import Server, among, check, cli, main, once, run, wait_for  # noqa: E402
 
 ERRORS = [errno.EIO, errno.ENOSPC]
 
@@ -317,6 +317,25 @@ def disk_is_full_of_a_server():
             wait_for(lambda: isinstance(server.feed(s.bytes, {"idempotency-key": s.name}, status=(200, 503)), dict), 20, "it goes on when there is room")
         server.stop()
         ok(look(disk.store, "in the end") == feed.export, "the export differs in the end")
+
+
+# ---------------------------------------------------------------- few files may be open
+
+@check("few files may be open: an error that says so, or all is well")
+def few_open_files():
+    feed, well, refused = tables(), 0, 0
+    args = ["import", "--memory", "5M", *(s.path for s in feed.sources.values())]
+    for files in (7, 11, 14, 24, 64):
+        store = os.path.join(tempdir("few"), "db")
+        ran = run(["prlimit", f"--nofile={files}:{files}", DRIBBLE, *args, "--store", store])
+        among(ran.code, (0, 1), ran)
+        if ran.code:
+            ok(b"Too many open files" in ran.err, ran)
+            refused += 1
+            cli(*args, "--store", store)
+        well += ran.code == 0
+        ok(look(store, files) == feed.export, f"the export differs in the end; {files} files at first", ran)
+    ok(well and refused, f"{well} went well, {refused} were refused")
 
 
 if __name__ == "__main__":
