@@ -677,6 +677,10 @@ static int disk_scan_seek(struct scan *scan, struct bytes at, struct bytes *key,
 {
 	struct disk_scan *sc = (struct disk_scan *)scan;
 	if (!sc->notes && (!at.n || at.p[0] < STORE_FIRST_ROW)) {
+		/* Who looks for the note of a run that failed must not find it missing, and there after the next run. */
+		int rc = sc->disk->read_only ? 0 : disk_mend(sc->disk, e);
+		if (rc < 0)
+			return rc;
 		const uint8_t prefix = SPACE_NOTE;
 		sc->notes = rocks_cursor_new(sc->disk->rocks, sc->snapshot, bytes_of(&prefix, 1));
 		merger_add(&sc->merger, rocks_cursor_source(sc->notes));
