@@ -22,33 +22,46 @@ struct field {
 
 #define TAG(number, wire) ((number) << 3 | (wire))
 
-static inline bool take_varint(struct bytes *in, uint64_t *ret)
+static const uint8_t *take_long_varint(const uint8_t *p, const uint8_t *end, uint64_t *ret)
 {
 	uint64_t v = 0;
-	for (unsigned i = 0; i < 10 && i < in->n; i++) {
-		v |= (uint64_t)(in->p[i] & 0x7f) << (7 * i);
-		if (in->p[i] < 0x80) {
-			*in = bytes_of(in->p + i + 1, in->n - i - 1);
+	for (unsigned shift = 0; shift < 70 && p < end; shift += 7) {
+		uint8_t c = *p++;
+		v |= (uint64_t)(c & 0x7f) << shift;
+		if (c < 0x80) {
 			*ret = v;
-			return true;
+			return p;
 		}
 	}
-	return false;
+	return NULL;
+}
+
+/* Returns what is behind it, or NULL. Most have one octet. */
+static inline const uint8_t *take_varint(const uint8_t *p, const uint8_t *end, uint64_t *ret)
+{
+	if (p == end || *p >= 0x80)
+		return take_long_varint(p, end, ret);
+	*ret = *p;
+	return p + 1;
 }
 
 /* The next field: 1; 0 at the end; or ERR_SYNTAX. Groups are malformed: nothing has them any more.
  */
 static inline int next_field(struct bytes *in, struct field *ret)
 {
+	const uint8_t *p = in->p, *end = p + in->n;
 	uint64_t tag, n;
-	if (!in->n)
+	if (p == end)
 		return 0;
-	if (!take_varint(in, &tag) || tag < TAG(1, 0) || tag > UINT32_MAX)
+	p = take_varint(p, end, &tag);
+	if (!p || tag < TAG(1, 0) || tag > UINT32_MAX)
 		return ERR_SYNTAX;
-	*ret = (struct field){.tag = (uint32_t)tag};
+	ret->tag = (uint32_t)tag;
+	ret->value = n = 0;
 	switch (tag & 7) {
 	case WIRE_VARINT:
-		return take_varint(in, &ret->value) ? 1 : ERR_SYNTAX;
+		p = take_varint(p, end, &ret->value);
+		break;
 	case WIRE_64:
 		n = 8;
 		break;
@@ -56,16 +69,15 @@ static inline int next_field(struct bytes *in, struct field *ret)
 		n = 4;
 		break;
 	case WIRE_OCTETS:
-		if (!take_varint(in, &n))
-			return ERR_SYNTAX;
+		p = take_varint(p, end, &n);
 		break;
 	default:
 		return ERR_SYNTAX;
 	}
-	if (n > in->n)
+	if (!p || n > (size_t)(end - p))
 		return ERR_SYNTAX;
-	ret->octets = bytes_of(in->p, n);
-	*in = bytes_of(in->p + n, in->n - n);
+	ret->octets = bytes_of(p, n);
+	*in = bytes_of(p + n, (size_t)(end - p) - n);
 	return 1;
 }
 
