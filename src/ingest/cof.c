@@ -62,7 +62,7 @@ static const char *const member_names[MEMBERS] = {
 
 /* The functions that look at one line return false after putting the reason in reason. */
 struct reader {
-	struct lines lines;
+	struct lines lines; /* first: lines_position is its position */
 	struct rdata_parser *parser; /* owned */
 
 	/* The line in work; its values borrow from the run or from lines.held. */
@@ -559,16 +559,6 @@ static int cof_finish(struct reader *r, const struct sink *sink)
 	return sink->reject(sink->ctx, r->lines.count, bytes_str("(end)"), r->reason);
 }
 
-static void cof_position(const struct reader *r, uint64_t *ret_bytes, uint64_t *ret_lines)
-{
-	lines_position(&r->lines, ret_bytes, ret_lines);
-}
-
-static void cof_resume(struct reader *r, uint64_t bytes, uint64_t lines)
-{
-	lines_resume(&r->lines, bytes, lines);
-}
-
 static void cof_close(struct reader *r)
 {
 	if (!r)
@@ -590,7 +580,7 @@ const struct reader_format cof_format = {
 	.open = cof_open,
 	.feed = cof_feed,
 	.finish = cof_finish,
-	.position = cof_position,
-	.resume = cof_resume,
+	.position = lines_position,
+	.resume = lines_resume,
 	.close = cof_close,
 };

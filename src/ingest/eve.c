@@ -59,7 +59,7 @@ static const struct bytes dns_names[DNS_MEMBERS] = {
 };
 
 struct reader {
-	struct lines lines;
+	struct lines lines; /* first: lines_position is its position */
 	struct eve_records records; /* of the line in work */
 	struct buffer sensor;       /* the one that was told last */
 	struct buffer scratch;
@@ -297,16 +297,6 @@ static int eve_finish(struct reader *r, const struct sink *sink)
 	return lines_finish(&r->lines, take_line, r, sink);
 }
 
-static void eve_position(const struct reader *r, uint64_t *ret_bytes, uint64_t *ret_lines)
-{
-	lines_position(&r->lines, ret_bytes, ret_lines);
-}
-
-static void eve_resume(struct reader *r, uint64_t bytes, uint64_t lines)
-{
-	lines_resume(&r->lines, bytes, lines);
-}
-
 static void eve_close(struct reader *r)
 {
 	if (!r)
@@ -325,7 +315,7 @@ const struct reader_format eve_format = {
 	.open = eve_open,
 	.feed = eve_feed,
 	.finish = eve_finish,
-	.position = eve_position,
-	.resume = eve_resume,
+	.position = lines_position,
+	.resume = lines_resume,
 	.close = eve_close,
 };

@@ -106,3 +106,17 @@ bool head_line(struct bytes *head, struct bytes *ret_line)
 	*head = bytes_of(head->p + n, head->n - n);
 	return true;
 }
+
+void lines_position(const struct reader *r, uint64_t *ret_bytes, uint64_t *ret_lines)
+{
+	const struct lines *l = (const struct lines *)(const void *)r;
+	*ret_bytes = l->bytes;
+	*ret_lines = l->count;
+}
+
+void lines_resume(struct reader *r, uint64_t bytes, uint64_t lines)
+{
+	struct lines *l = (struct lines *)(void *)r;
+	l->bytes = bytes;
+	l->count = lines;
+}

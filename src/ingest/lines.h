@@ -67,17 +67,9 @@ static inline int lines_finish(struct lines *l, line_taker *take, struct reader 
 	return rc;
 }
 
-static inline void lines_position(const struct lines *l, uint64_t *ret_bytes, uint64_t *ret_lines)
-{
-	*ret_bytes = l->bytes;
-	*ret_lines = l->count;
-}
-
-static inline void lines_resume(struct lines *l, uint64_t bytes, uint64_t lines)
-{
-	l->bytes = bytes;
-	l->count = lines;
-}
+/* position and resume of a reader whose first member is its struct lines. */
+void lines_position(const struct reader *r, uint64_t *ret_bytes, uint64_t *ret_lines);
+void lines_resume(struct reader *r, uint64_t bytes, uint64_t lines);
 
 /* Nothing but blanks and a CR. */
 bool line_is_blank(struct bytes text);

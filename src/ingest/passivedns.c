@@ -49,7 +49,7 @@ struct order {
 enum { ORDERS_MAX = 2 };
 
 struct reader {
-	struct lines lines;
+	struct lines lines; /* first: lines_position is its position */
 	struct rdata_parser *parser; /* owned */
 	struct order orders[ORDERS_MAX];
 	size_t n_orders;
@@ -385,6 +385,13 @@ static struct reader *passivedns_open(const struct reader_options *opt, struct e
 	return r;
 }
 
+/* With other fields the same lines tell other records. */
+static void passivedns_identity(const struct reader_options *opt, struct buffer *out)
+{
+	if (opt && opt->fields)
+		buffer_putf(out, "fields %s", opt->fields);
+}
+
 static int passivedns_feed(struct reader *r, struct bytes run, const struct sink *sink)
 {
 	return lines_feed(&r->lines, run, take_line, r, sink);
@@ -393,16 +400,6 @@ static int passivedns_feed(struct reader *r, struct bytes run, const struct sink
 static int passivedns_finish(struct reader *r, const struct sink *sink)
 {
 	return lines_finish(&r->lines, take_line, r, sink);
-}
-
-static void passivedns_position(const struct reader *r, uint64_t *ret_bytes, uint64_t *ret_lines)
-{
-	lines_position(&r->lines, ret_bytes, ret_lines);
-}
-
-static void passivedns_resume(struct reader *r, uint64_t bytes, uint64_t lines)
-{
-	lines_resume(&r->lines, bytes, lines);
 }
 
 static void passivedns_close(struct reader *r)
@@ -423,7 +420,8 @@ const struct reader_format passivedns_format = {
 	.open = passivedns_open,
 	.feed = passivedns_feed,
 	.finish = passivedns_finish,
-	.position = passivedns_position,
-	.resume = passivedns_resume,
+	.position = lines_position,
+	.resume = lines_resume,
+	.identity = passivedns_identity,
 	.close = passivedns_close,
 };

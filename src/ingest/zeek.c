@@ -86,7 +86,7 @@ struct head {
 };
 
 struct reader {
-	struct lines lines;
+	struct lines lines; /* first: lines_position is its position */
 	struct head head;
 	struct buffer sensor; /* the one that was told last */
 	struct zeek_answers answers;
@@ -549,16 +549,6 @@ static int zeek_finish(struct reader *r, const struct sink *sink)
 	return lines_finish(&r->lines, take_line, r, sink);
 }
 
-static void zeek_position(const struct reader *r, uint64_t *ret_bytes, uint64_t *ret_lines)
-{
-	lines_position(&r->lines, ret_bytes, ret_lines);
-}
-
-static void zeek_resume(struct reader *r, uint64_t bytes, uint64_t lines)
-{
-	lines_resume(&r->lines, bytes, lines);
-}
-
 static void zeek_close(struct reader *r)
 {
 	if (!r)
@@ -580,7 +570,7 @@ const struct reader_format zeek_format = {
 	.open = zeek_open,
 	.feed = zeek_feed,
 	.finish = zeek_finish,
-	.position = zeek_position,
-	.resume = zeek_resume,
+	.position = lines_position,
+	.resume = lines_resume,
 	.close = zeek_close,
 };
