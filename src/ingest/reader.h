@@ -85,8 +85,8 @@ struct reader_format {
 	/* End of input: a last line without LF counts. */
 	int (*finish)(struct reader *r, const struct sink *sink);
 	/* Position after the last complete line, frame or packet: bytes of input consumed and lines passed. A new reader that is told
-	 * these with resume, and fed from that byte on, goes on with the same line numbers. With replays it is fed from the
-	 * beginning and resume is not called. */
+	 * these with resume, and fed from that byte on, goes on with the same line numbers. Bytes of UINT64_MAX: what follows is lost, and
+	 * passed over. With replays it is fed from the beginning and resume is not called. */
 	void (*position)(const struct reader *r, uint64_t *ret_bytes, uint64_t *ret_lines);
 	void (*resume)(struct reader *r, uint64_t bytes, uint64_t lines);
 	/* Appends what of the options makes another source of the same octets: it belongs to the key under which the journal knows

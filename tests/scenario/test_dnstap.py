@@ -144,8 +144,9 @@ def client_addresses():
         ok(bytes(map(int, CLIENT.split("."))) in f.read(), "the file has no address")
     store = os.path.join(tempdir("store"), "db")
     cli("import", "--store", store, path)
-    said = cli("export", "--store", store).out + cli("stats", "--store", store).out
-    ok(CLIENT.encode() not in said)
+    stats = cli("stats", "--store", store).out
+    ok(CLIENT.encode() not in cli("export", "--store", store).out + stats)
+    ok(b"  knot.test " in stats, "its identity is the sensor", stats)
     eq(cli("query", "--store", store, CLIENT).out, b"")
     for folder, _, names in os.walk(store):
         for name in names:
