@@ -38,12 +38,18 @@ struct master *master_new(struct bytes origin)
 	return m;
 }
 
+static void drop_scanner(struct master *m)
+{
+	if (m->ready)
+		zs_deinit(&m->scanner);
+	m->ready = false;
+}
+
 void master_free(struct master *m)
 {
 	if (!m)
 		return;
-	if (m->ready)
-		zs_deinit(&m->scanner);
+	drop_scanner(m);
 	buffer_release(&m->rdata);
 	buffer_release(&m->probe);
 	buffer_release(&m->escaped);
@@ -55,31 +61,48 @@ void master_place(const struct master *m, struct master_place *ret)
 	*ret = m->place;
 }
 
-/* The scanner begins anew there. */
-void master_move(struct master *m, const struct master_place *to)
-{
-	if (to != &m->place)
-		m->place = *to;
-	if (m->ready)
-		zs_deinit(&m->scanner);
-	m->ready = false;
-}
-
-static int make_ready(struct master *m)
+static void set_place(struct master *m)
 {
 	zs_scanner_t *s = &m->scanner;
 	const struct master_place *at = &m->place;
-	if (m->ready)
-		return 0;
-	if (zs_init(s, ".", CLASS_IN, at->ttl) != 0)
-		return ERR_NOMEM;
 	const uint8_t *origin = at->origin_n ? at->origin : no_origin;
 	s->zone_origin_length = at->origin_n ? at->origin_n : sizeof(no_origin);
 	memcpy(s->zone_origin, origin, s->zone_origin_length);
 	s->r_owner_length = at->owner_n;
 	memcpy(s->r_owner, at->owner, at->owner_n);
+	s->default_ttl = at->ttl;
+}
+
+void master_move(struct master *m, const struct master_place *to)
+{
+	m->place = *to;
+	if (m->ready)
+		set_place(m);
+}
+
+static int make_ready(struct master *m)
+{
+	if (m->ready)
+		return 0;
+	if (zs_init(&m->scanner, ".", CLASS_IN, m->place.ttl) != 0)
+		return ERR_NOMEM;
+	set_place(m);
 	m->ready = true;
 	return 0;
+}
+
+/* After an error the scanner steps over the rest of the entry, and goes on where the one before
+ * left it. Where it cannot, another one begins there, which costs some hundred microseconds. */
+static int recover(struct master *m)
+{
+	zs_scanner_t *s = &m->scanner;
+	for (int i = 0; i < 4 && s->state == ZS_STATE_ERROR && !s->error.fatal; i++)
+		zs_parse_record(s);
+	if (s->state != ZS_STATE_EOF || s->multiline)
+		drop_scanner(m);
+	else
+		set_place(m);
+	return make_ready(m);
 }
 
 static bool is_relative(struct bytes octets)
@@ -171,13 +194,13 @@ static int fail(struct master *m, struct bytes entry, const char *reason, const 
 {
 	if (is_directive(entry, "$origin"))
 		m->place.origin_n = 0;
-	master_move(m, &m->place);
-	if (has_owner(entry)) {
+	int rc = recover(m);
+	if (rc == 0 && has_owner(entry)) {
 		find_owner(m, entry);
-		master_move(m, &m->place);
+		rc = recover(m);
 	}
 	*ret_reason = reason;
-	return ERR_SYNTAX;
+	return rc < 0 ? rc : ERR_SYNTAX;
 }
 
 static int take_record(struct master *m, struct bytes entry, struct master_record *ret,
@@ -247,9 +270,8 @@ int master_take(struct master *m, struct bytes entry, struct master_record *ret,
 	if (rc == 0)
 		rc = scan(&m->scanner, entry, &reason);
 	if (rc == ERR_SYNTAX && has_owner(entry) && escape_owner(entry, &m->escaped)) {
-		master_move(m, &m->place);
 		entry = buffer_bytes(&m->escaped);
-		rc = make_ready(m);
+		rc = recover(m);
 		if (rc == 0)
 			rc = scan(&m->scanner, entry, &reason);
 	}
