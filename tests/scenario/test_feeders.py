@@ -222,6 +222,20 @@ def thousand():
     eq(len(records(server.store)), 1001)
 
 
+@check("what the lists keep out is not stored, and counted for the sensor")
+def excluded():
+    server, path = serve("--exclude", temp("list", "internal.test\n"))
+    sender = Sender(path)
+    sender.send(said("a.internal.test") + said("b.internal.test", identity=b"") + said("public.test"))
+    seen(server, "public.test")
+    eq(sensor(server, "sender.test")["rejected"], {"malformed": 0, "excluded": 1})
+    eq(sensor(server, f"dnstap:{path}")["rejected"], {"malformed": 0, "excluded": 1})
+    eq(feeder(server, path)["rejected"]["excluded"], 2)
+    sender.end()
+    server.stop()
+    eq(list(records(server.store)), [("public.test", "A", "192.0.2.1")])
+
+
 # ------------------------------------------------------------ sockets
 
 @check("dnstap_unix_mode is the socket's permissions: {0}", rows=["0660", "600", "0666"])
@@ -381,7 +395,8 @@ def lossless():
     eq((state["observations"], state["failed"], state["rejected"]["malformed"]), (n, 0, 0), state)
     server.stop()
     found = records(server.store)
-    eq((len(found), sum(found.values())), (20000, n))
+    chunk = rate // 50
+    eq((len(found), sum(found.values())), (min(n, 20000 // chunk * chunk), n))
     ok(took < seconds * 1.5 + 1 or SLOW > 1, f"{rate * seconds} frames took {took:.1f} s")
     stats = cli("stats", "--store", server.store).out.decode()
     ok(re.search(rf"fast +{n} ", stats), stats)
