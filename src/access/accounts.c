@@ -36,20 +36,24 @@ bool account_roles_parse(struct bytes text, unsigned *ret_roles)
 		struct bytes word = bytes_of(text.p + start, i - start);
 		unsigned role = bytes_eq(word, bytes_str("reader"))   ? ACCOUNT_READER
 				: bytes_eq(word, bytes_str("feeder")) ? ACCOUNT_FEEDER
+				: bytes_eq(word, bytes_str("no-active")) ? ACCOUNT_NO_ACTIVE
 								      : 0;
 		if (!role || roles & role)
 			return false;
 		roles |= role;
 		start = i + 1;
 	}
+	if (!(roles & (ACCOUNT_READER | ACCOUNT_FEEDER)))
+		return false;
 	*ret_roles = roles;
 	return true;
 }
 
 const char *account_roles_text(unsigned roles)
 {
-	static const char *const texts[] = {"-", "reader", "feeder", "reader,feeder"};
-	return texts[roles & (ACCOUNT_READER | ACCOUNT_FEEDER)];
+	static const char *const texts[] = {"-", "reader", "feeder", "reader,feeder", "no-active", "reader,no-active",
+					    "feeder,no-active", "reader,feeder,no-active"};
+	return texts[roles & (ACCOUNT_READER | ACCOUNT_FEEDER | ACCOUNT_NO_ACTIVE)];
 }
 
 static const char *const styles[] = {"-", "circl", "cof", "doc"};
@@ -385,6 +389,15 @@ int accounts_drop_tokens(struct accounts *accounts, const char *name, struct err
 	free(account->tokens);
 	account->tokens = NULL;
 	account->n_tokens = 0;
+	return 0;
+}
+
+int accounts_set_active(struct accounts *accounts, const char *name, bool active, struct err *e)
+{
+	struct account *account = find_to_change(accounts, name, e);
+	if (!account)
+		return ERR_NOTFOUND;
+	account->roles = active ? account->roles & ~(unsigned)ACCOUNT_NO_ACTIVE : account->roles | ACCOUNT_NO_ACTIVE;
 	return 0;
 }
 

@@ -6,7 +6,7 @@
  *     anna reader        circl $argon2id$v=19$m=65536,t=2,p=1$…$…
  *     sie  reader,feeder -     -   1f00…64 hexadecimal digits…
  *
- * NAME is 1 to 64 of [A-Za-z0-9._@+-]; ROLES are reader and feeder, separated by a comma; STYLE is
+ * NAME is 1 to 64 of [A-Za-z0-9._@+-]; ROLES are reader and feeder, separated by a comma, and perhaps no-active behind them; STYLE is
  * circl, cof, doc or - for the server's; PASSWORD an argon2id string or - for none; a TOKEN is the
  * BLAKE2b-256 of the token's text. Blank lines and lines starting with # are skipped (and not kept
  * when the file is rewritten). One name has one line.
@@ -33,6 +33,7 @@
 enum account_role {
 	ACCOUNT_READER = 1 << 0,
 	ACCOUNT_FEEDER = 1 << 1,
+	ACCOUNT_NO_ACTIVE = 1 << 2, /* no role: what it looks up is not asked of the living DNS */
 };
 
 enum account_style {
@@ -87,10 +88,12 @@ int accounts_set_password(struct accounts *accounts, const char *name, const cha
 int accounts_add_token(struct accounts *accounts, const char *name, const struct token_hash *hash,
 		       struct err *e);
 int accounts_drop_tokens(struct accounts *accounts, const char *name, struct err *e);
+/* Whether what it looks up may be asked of the living DNS. */
+int accounts_set_active(struct accounts *accounts, const char *name, bool active, struct err *e);
 int accounts_delete(struct accounts *accounts, const char *name, struct err *e);
 
 bool account_name_is_valid(struct bytes name);
-/* "reader", "reader,feeder"; false for anything else, and for none. */
+/* "reader", "reader,feeder", and with no-active; false for anything else, and for no role. */
 bool account_roles_parse(struct bytes text, unsigned *ret_roles);
 const char *account_roles_text(unsigned roles);
 /* "circl", "cof", "doc" or "-". */

@@ -25,6 +25,8 @@ struct user_run {
 	bool token;
 	bool replace;
 	bool password_stdin;
+	bool no_active;
+	const char *active;
 	bool help;
 	char *path; /* owned */
 	bool in_store; /* the file is in the store's folder */
@@ -132,6 +134,8 @@ static int run_add(struct user_run *run)
 		return wrong_usage("--style is circl, cof, doc or - for the server's", "add ");
 	if (run->token && run->password_stdin)
 		return wrong_usage("--token and --password-stdin exclude each other", "add ");
+	if (run->no_active)
+		roles |= ACCOUNT_NO_ACTIVE;
 	/* Better before a password was typed in than after. */
 	int rc = check_exists(run, false, &e);
 	if (rc == 0)
@@ -197,6 +201,22 @@ static int run_token(struct user_run *run)
 	return EXIT_DONE;
 }
 
+static int run_set(struct user_run *run)
+{
+	struct err e = {""};
+	struct accounts *accounts;
+	bool yes = run->active && strcmp(run->active, "yes") == 0;
+	if (!run->active || (!yes && strcmp(run->active, "no") != 0))
+		return wrong_usage("--active yes or --active no is needed", "set ");
+	int rc = check_exists(run, true, &e);
+	if (rc == 0)
+		rc = accounts_begin(run->path, &accounts, &e);
+	if (rc)
+		return failed(&e);
+	rc = accounts_set_active(accounts, run->name, yes, &e);
+	return end_edit(accounts, rc, &e) ? failed(&e) : EXIT_DONE;
+}
+
 static int run_del(struct user_run *run)
 {
 	struct err e = {""};
@@ -221,17 +241,19 @@ static int run_list(struct user_run *run)
 	}
 	if (rc)
 		return failed(&e);
-	int width = 4;
+	int width = 4, roles = 13;
 	for (size_t i = 0; i < accounts_count(accounts); i++) {
 		int n = (int)strlen(accounts_at(accounts, i)->name);
 		width = n > width ? n : width;
+		n = (int)strlen(account_roles_text(accounts_at(accounts, i)->roles));
+		roles = n > roles ? n : roles;
 	}
 	if (accounts_count(accounts))
-		printf("%-*s  %-13s  %-5s  %-8s  %s\n", width, "NAME", "ROLES", "STYLE", "PASSWORD",
+		printf("%-*s  %-*s  %-5s  %-8s  %s\n", width, "NAME", roles, "ROLES", "STYLE", "PASSWORD",
 		       "TOKENS");
 	for (size_t i = 0; i < accounts_count(accounts); i++) {
 		const struct account *account = accounts_at(accounts, i);
-		printf("%-*s  %-13s  %-5s  %-8s  %zu\n", width, account->name,
+		printf("%-*s  %-*s  %-5s  %-8s  %zu\n", width, account->name, roles,
 		       account_roles_text(account->roles), account_style_text(account->style),
 		       account->password ? "yes" : "no", account->n_tokens);
 	}
@@ -240,7 +262,7 @@ static int run_list(struct user_run *run)
 }
 
 static const struct user_command commands[] = {
-	{"add", true, run_add, "role style token password-stdin",
+	{"add", true, run_add, "role style token password-stdin no-active",
 	 "usage: dribble user add NAME [OPTIONS]\n"
 	 "\n"
 	 "Adds an account, with a password that is asked for or with a token.\n"
@@ -249,7 +271,8 @@ static const struct user_command commands[] = {
 	 "  --role ROLES          reader, feeder or reader,feeder (reader)\n"
 	 "  --style STYLE         how its answers are written: circl, cof or doc (the server's)\n"
 	 "  --token               no password: make a token and print it, this once\n"
-	 "  --password-stdin      the password is one line of standard input\n" HELP_FILE "\n"
+	 "  --password-stdin      the password is one line of standard input\n"
+	 "  --no-active           what it looks up is never asked of the living DNS\n" HELP_FILE "\n"
 	 "examples:\n"
 	 "  dribble user add anna\n"
 	 "  dribble user add sensor-7 --role feeder --token > token\n"
@@ -276,6 +299,14 @@ static const struct user_command commands[] = {
 	 "  curl -H \"authorization: $(dribble user token anna)\" "
 	 "http://localhost:8400/pdns/query/circl.lu\n"
 	 "  dribble user token sensor-7 --replace > token\n"},
+	{"set", true, run_set, "active",
+	 "usage: dribble user set NAME --active yes|no [OPTIONS]\n"
+	 "\n"
+	 "Changes whether what an account looks up may be asked of the living DNS, too.\n"
+	 "\n"
+	 "  --active yes|no       whether it may\n" HELP_FILE "\n"
+	 "examples:\n"
+	 "  dribble user set anna --active no\n"},
 	{"del", true, run_del, "",
 	 "usage: dribble user del NAME [OPTIONS]\n"
 	 "\n"
@@ -296,7 +327,7 @@ static const struct user_command commands[] = {
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 
 static const char overview[] =
-	"usage: dribble user add NAME | passwd NAME | token NAME | del NAME | list [OPTIONS]\n"
+	"usage: dribble user add NAME | passwd NAME | token NAME | set NAME | del NAME | list [OPTIONS]\n"
 	"\n"
 	"Adds, changes, deletes and lists the accounts that may ask the server (role reader) and\n"
 	"feed it (role feeder). A running server knows of a change within a second.\n"
@@ -308,20 +339,31 @@ static const char overview[] =
 	"\n"
 	"dribble user add --help and so on tell more.\n";
 
+static bool has_word(const char *words, const char *word)
+{
+	size_t n = strlen(word);
+	for (const char *at = words; (at = strstr(at, word)); at += n) {
+		if ((at == words || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
+			return true;
+	}
+	return false;
+}
+
 /* The command's own options out of all there are. */
 static void choose_options(const struct user_command *command, struct user_run *run,
-			   struct config_own_option ret_options[8])
+			   struct config_own_option ret_options[9])
 {
 	const struct config_own_option all[] = {
 		{"role", &run->role, NULL},       {"style", &run->style, NULL},
 		{"token", NULL, &run->token},     {"password-stdin", NULL, &run->password_stdin},
-		{"replace", NULL, &run->replace},
+		{"replace", NULL, &run->replace}, {"no-active", NULL, &run->no_active},
+		{"active", &run->active, NULL},
 	};
 	size_t n = 0;
 	ret_options[n++] = (struct config_own_option){"config", &run->config, NULL};
 	ret_options[n++] = (struct config_own_option){"help", NULL, &run->help};
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
-		if (strstr(command->own_options, all[i].name))
+		if (has_word(command->own_options, all[i].name))
 			ret_options[n++] = all[i];
 	}
 	ret_options[n] = (struct config_own_option){NULL, NULL, NULL};
@@ -332,7 +374,7 @@ static int run_command(const struct user_command *command, int argc, char **argv
 {
 	struct user_run run = {0};
 	struct config config;
-	struct config_own_option own[8];
+	struct config_own_option own[9];
 	struct err e = {""};
 	char prefix[16];
 	int code;
@@ -382,7 +424,7 @@ int user_main(int argc, char **argv)
 		if (strcmp(commands[i].name, name) == 0)
 			return run_command(&commands[i], argc - 1, argv + 1);
 	}
-	return wrong_usage(*name ? "only add, passwd, token, del and list are known"
-				 : "one of add, passwd, token, del and list is needed",
+	return wrong_usage(*name ? "only add, passwd, token, set, del and list are known"
+				 : "one of add, passwd, token, set, del and list is needed",
 			   "");
 }
