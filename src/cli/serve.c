@@ -11,6 +11,7 @@
 #include "cli/common.h"
 #include "feeders/feeders.h"
 #include "http/server.h"
+#include "resolve/resolver.h"
 
 static const char help[] =
 	"usage: dribble serve [OPTIONS]\n\n"
@@ -99,6 +100,7 @@ static int serve(const struct config *config, struct store *store)
 	struct exclusion *exclusion = NULL;
 	struct collector *collector = NULL;
 	struct feeders *feeders = NULL;
+	struct resolver *resolver = NULL;
 	struct server *server;
 	sigset_t signals;
 	int code = EXIT_DONE;
@@ -110,13 +112,16 @@ static int serve(const struct config *config, struct store *store)
 		rc = open_collector(config, store, exclusion, &collector, &e);
 	if (rc == 0)
 		rc = feeders_start(config, store, collector, exclusion, &feeders, &e);
+	if (rc == 0 && resolver_is_wanted(config))
+		rc = resolver_new(config, collector, exclusion, &resolver, &e);
 	if (rc == 0)
-		rc = server_start(config, store, access, exclusion, feeders, &server, &e);
+		rc = server_start(config, store, access, exclusion, feeders, resolver, &server, &e);
 	if (rc < 0) {
 		cli_fail("serve", EXIT_FAILED, "%s", e.text);
 		if (collector)
 			collector_stop(collector);
 		feeders_free(feeders);
+		resolver_free(resolver);
 		collector_free(collector, GRACE_MS, NULL);
 		exclusion_free(exclusion);
 		access_free(access);
@@ -125,11 +130,13 @@ static int serve(const struct config *config, struct store *store)
 	cli_serving_write(store, server_url(server, 0));
 	for (size_t i = 0; server_url(server, i); i++)
 		log_info("serve", "listening on %s", server_url(server, i));
+	log_info("serve", resolver ? "lookups ask the living DNS, too" : "lookups are answered from the store alone");
 	wait_for_end(&signals);
 	collector_stop(collector);
 	feeders_stop(feeders);
 	server_stop(server, GRACE_MS);
 	feeders_free(feeders);
+	resolver_free(resolver);
 	if (collector_free(collector, GRACE_MS, &e) < 0)
 		code = cli_fail("serve", EXIT_FAILED, "%s", e.text);
 	cli_serving_remove(store);

@@ -356,6 +356,10 @@ int config_check(const struct config *config, struct err *e)
 		return err_set(e, ERR_USAGE, "%s is given, but not %s",
 			       *config->tls_key ? "tls_key" : "tls_certificate",
 			       *config->tls_key ? "tls_certificate" : "tls_key");
+	if (config->active_recursion && config->active_forwarder.n)
+		return err_set(e, ERR_USAGE, "active_recursion and active_forwarder exclude each other");
+	if (config->active_ttl_min_ms > config->active_ttl_max_ms)
+		return err_set(e, ERR_USAGE, "active_ttl_min is above active_ttl_max");
 	unsigned mode;
 	if (config_mode_parse(config->dnstap_unix_mode, &mode) < 0)
 		return err_set(e, ERR_USAGE, "dnstap_unix_mode: \"%.32s\": not permissions in octal, as in 0660",

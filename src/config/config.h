@@ -99,6 +99,18 @@ struct config {
 	struct config_paths watch, follow; /* folders; URLs */
 	uint64_t feed_hold_ms;
 	uint64_t feed_hold_records;
+	bool active; /* in force when there is somebody to ask, see resolve/resolver.h */
+	struct config_paths active_forwarder; /* ADDR, ADDR@PORT */
+	bool active_recursion;
+	struct config_paths active_stub;     /* ZONE=ADDR, ZONE=ADDR@PORT */
+	char *active_root_hints;
+	bool active_dnssec;
+	struct config_paths active_trust_anchor; /* files */
+	struct config_paths active_insecure; /* zones */
+	char *active_types;
+	uint64_t active_budget_ms, active_ttl_min_ms, active_ttl_max_ms;
+	uint64_t active_queue;
+	uint64_t active_rate, active_rate_zone, active_rate_account; /* 0: none */
 	struct config_paths exclude, only; /* lists of ingest/exclusion.h */
 
 	char *file; /* owned: the file that was loaded, or NULL */

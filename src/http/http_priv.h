@@ -19,6 +19,8 @@
 
 struct request;
 
+enum { STATUS_MAX = 600 };
+
 struct server {
 	const struct config *config; /* borrowed */
 	struct store *store;         /* borrowed */
@@ -26,6 +28,8 @@ struct server {
 	struct feeders *feeders;     /* borrowed; NULL: there are none */
 	uint64_t since_s;            /* when it was started */
 	const struct exclusion *exclusion; /* borrowed; NULL: nothing is kept out */
+	struct resolver *resolver;   /* borrowed; NULL: the living DNS is not asked */
+	atomic_ullong statuses[STATUS_MAX]; /* answers, by their status */
 	struct workers *workers;     /* owned */
 	struct hangups *hangups;     /* owned */
 	struct MHD_Daemon *daemons[CONFIG_LISTEN_MAX];
@@ -97,6 +101,11 @@ const char *request_header(struct request *r, const char *name);
 /* Suspends the connection and runs job on a worker; afterwards handle() goes on. */
 void request_defer(struct request *r, void (*job)(struct request *r));
 
+/* Suspends the connection until request_resume is called with the request, by whatever thread; afterwards handle() goes on, and calls
+ * the resource again. */
+void request_wait(struct request *r);
+void request_resume(void *request);
+
 /* Decodes percent-escapes, once. False when one is malformed. */
 bool url_decode(struct bytes text, struct buffer *out);
 
@@ -107,4 +116,5 @@ const struct resource *route(struct request *r, int *ret_rc);
 extern const struct resource lookup_resource;
 extern const struct resource import_resource;
 extern const struct resource info_resource;
+extern const struct resource metrics_resource;
 extern const struct resource ping_resource;

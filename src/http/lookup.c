@@ -14,11 +14,20 @@ enum {
 
 static const char vary[] =
 	"authorization, dribble-style, dribble-filter-rrtype, dribble-paginate-count, "
-	"dribble-paginate-cursor, dribble-disable-active-query";
+	"dribble-paginate-cursor, dribble-disable-active-query, dribble-active-errors";
+
+enum phase {
+	PHASE_NEW,
+	PHASE_READ,   /* the stored part is read, perhaps on a worker */
+	PHASE_WAITED, /* for the living DNS */
+	PHASE_LAST,   /* read again, with what came */
+};
 
 struct lookup {
 	struct page page;
 	bool begun;
+	enum phase phase;
+	struct asking *asking; /* owned; NULL: the living DNS is not asked */
 	struct buffer ahead; /* lines that are not sent yet */
 	size_t sent;         /* octets of ahead */
 };
@@ -28,6 +37,7 @@ static void lookup_free(void *ctx)
 	struct lookup *l = ctx;
 	if (l->begun)
 		page_end(&l->page);
+	asking_free(l->asking);
 	buffer_release(&l->ahead);
 	free(l);
 }
@@ -94,6 +104,25 @@ static unsigned status_of(int rc)
 	                                                                    : MHD_HTTP_INTERNAL_SERVER_ERROR;
 }
 
+/* Begins to ask the living DNS, unless the request, its account or the configuration does not want it. A cursor is about what was there
+ * before. */
+static void ask(struct request *r, const struct filter *filter)
+{
+	struct lookup *l = r->state;
+	if (l->phase != PHASE_NEW || !r->server->resolver || r->who.roles & ACCOUNT_NO_ACTIVE ||
+	    request_header(r, "dribble-disable-active-query") || request_header(r, "dribble-paginate-cursor"))
+		return;
+	l->asking = resolver_ask(r->server->resolver, buffer_bytes(&r->value), filter, bytes_str(r->who.name));
+}
+
+/* What is found out about an address is the PTR of its reverse name: that is part of its answers, of all pages of them. */
+static void add_reverse(struct request *r, const struct filter *filter, struct question *q)
+{
+	struct aim aim;
+	if (r->server->resolver && resolver_reverse(r->server->resolver, buffer_bytes(&r->value), filter, &aim))
+		question_add_name(q, bytes_of(aim.name, aim.name_n), aim.types[0]);
+}
+
 /* Understands the request. False: it was answered. */
 static bool prepare(struct request *r, struct page_request *p)
 {
@@ -114,18 +143,19 @@ static bool prepare(struct request *r, struct page_request *p)
 		respond_error(r, status_of(rc), "%s", e.text);
 		return false;
 	}
+	add_reverse(r, &filter, &p->question);
 	if (cursor && cursor_get(&p->question, bytes_str(cursor), &p->from, &e) < 0) {
 		question_release(&p->question);
 		respond_error(r, MHD_HTTP_BAD_REQUEST, "dribble-paginate-cursor: %s", e.text);
 		return false;
 	}
+	ask(r, &filter);
 	return true;
 }
 
-/* [{"error": "maxset", …}, …] of the sets that were cut; false when there are none. */
-static bool maxset_json(const struct page *p, struct buffer *out)
+/* {"error": "maxset", …}, … of the sets that were cut. */
+static void put_maxset(const struct page *p, struct buffer *out)
 {
-	buffer_put_byte(out, '[');
 	for (size_t i = 0; i < p->n_sets; i++) {
 		const struct page_set *set = &p->sets[i];
 		if (set->total <= p->r.limit)
@@ -137,23 +167,42 @@ static bool maxset_json(const struct page *p, struct buffer *out)
 		rrtype_to_text(set->type, out);
 		buffer_putf(out, "\", \"total_value\": %llu}", (unsigned long long)set->total);
 	}
-	buffer_put_byte(out, ']');
-	return out->n > 2;
 }
 
-static void dribble_headers(struct request *r, const struct page *p)
+/* {"error": "active", …}, … of what has no answer of the living DNS, when the client wants to know. */
+static void put_active(struct request *r, const struct lookup *l, struct buffer *out)
 {
-	struct buffer text = BUFFER_INIT;
-	if (p->r.paginated) {
-		respond_header(r, "x-dribble-errors", "[]");
-		if (p->more) {
-			cursor_put(&p->r.question, &p->next, &text);
-			buffer_put_byte(&text, 0);
-			respond_header(r, "x-dribble-cursor", (const char *)text.p);
+	struct active_error errors[AIM_TYPES_MAX];
+	size_t n = l->asking && request_header(r, "dribble-active-errors") ? asking_errors(l->asking, errors) : 0;
+	for (size_t i = 0; i < n; i++) {
+		buffer_put_str(out, out->n > 1 ? ", " : "");
+		buffer_put_str(out, "{\"error\": \"active\", \"record\": ");
+		answer_json_string(buffer_bytes(&r->value), out);
+		if (errors[i].type) {
+			buffer_put_str(out, ", \"rrtype\": \"");
+			rrtype_to_text(errors[i].type, out);
+			buffer_put_byte(out, '"');
 		}
-	} else if (maxset_json(p, &text)) {
-		buffer_put_byte(&text, 0);
+		buffer_putf(out, ", \"reason\": \"%s\"}", active_reason_name(errors[i].reason));
+	}
+}
+
+static void dribble_headers(struct request *r, const struct lookup *l)
+{
+	const struct page *p = &l->page;
+	struct buffer text = BUFFER_INIT;
+	buffer_put_byte(&text, '[');
+	if (!p->r.paginated)
+		put_maxset(p, &text);
+	put_active(r, l, &text);
+	buffer_put(&text, "]", 2); /* with its NUL */
+	if (p->r.paginated || text.n > 3)
 		respond_header(r, "x-dribble-errors", (const char *)text.p);
+	if (p->more) {
+		buffer_clear(&text);
+		cursor_put(&p->r.question, &p->next, &text);
+		buffer_put_byte(&text, 0);
+		respond_header(r, "x-dribble-cursor", (const char *)text.p);
 	}
 	respond_header(r, "vary", vary);
 	buffer_release(&text);
@@ -190,17 +239,25 @@ static void respond_page(struct request *r)
 	static const char type[] = "application/x-ndjson";
 	if (p->complete) {
 		respond_body(r, MHD_HTTP_OK, type, &p->lines);
-		dribble_headers(r, p);
+		dribble_headers(r, l);
 		return;
 	}
 	l->ahead = p->lines;
 	p->lines = BUFFER_INIT;
 	r->state = NULL;
 	respond_stream(r, type, stream, l, lookup_free);
-	dribble_headers(r, p);
+	dribble_headers(r, l);
 }
 
-static int begin_page(struct request *r, uint64_t budget)
+static void end_page(struct lookup *l)
+{
+	if (l->begun)
+		page_end(&l->page);
+	l->begun = false;
+}
+
+/* Reads the stored part. 1: it is larger than the budget; else, when it failed, that is the answer. */
+static int read_page(struct request *r, uint64_t budget)
 {
 	struct page_request p;
 	struct err e;
@@ -212,29 +269,57 @@ static int begin_page(struct request *r, uint64_t budget)
 	int rc = page_begin(&l->page, &p, &e);
 	if (rc == 0)
 		rc = page_plan(&l->page, &e);
-	if (rc == 0) {
-		respond_page(r);
-	} else if (rc < 0) {
+	if (rc < 0) {
 		log_error("http", "a lookup failed: %s", e.text);
 		respond_error(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "the store failed"); /* what failed is the log's */
 	}
 	return rc;
 }
 
-static void plan_slowly(struct request *r)
+static void read_slowly(struct request *r)
 {
-	begin_page(r, 0);
+	read_page(r, 0);
 }
 
+/* False: it was answered, or goes on when a worker has read it. */
+static bool read_here(struct request *r, enum phase phase)
+{
+	struct lookup *l = r->state;
+	end_page(l);
+	int rc = read_page(r, INLINE_ROWS);
+	l->phase = phase;
+	if (rc == 1) {
+		end_page(l);
+		request_defer(r, read_slowly);
+	}
+	return rc == 0 && !r->response;
+}
+
+/* Called anew after each suspension. */
 static void lookup(struct request *r)
 {
-	struct lookup *l = xcalloc(1, sizeof(*l));
-	r->state = l;
-	if (begin_page(r, INLINE_ROWS) != 1)
+	struct lookup *l = r->state;
+	if (!l)
+		l = r->state = xcalloc(1, sizeof(*l));
+	if (l->phase == PHASE_NEW && !read_here(r, PHASE_READ))
 		return;
-	page_end(&l->page);
-	l->begun = false;
-	request_defer(r, plan_slowly);
+	if (l->phase == PHASE_READ) {
+		l->phase = PHASE_WAITED;
+		if (l->asking && !asking_is_done(l->asking)) {
+			if (l->page.complete) /* thousands may wait: none shall hold much */
+				page_let_go(&l->page);
+			else
+				end_page(l); /* it is read again */
+			request_wait(r);
+			if (!asking_wait(l->asking, request_resume, r))
+				request_resume(r);
+			return;
+		}
+	}
+	if (l->phase == PHASE_WAITED && (!l->begun || (l->asking && asking_has_news(l->asking))) &&
+	    !read_here(r, PHASE_LAST))
+		return;
+	respond_page(r);
 }
 
 const struct resource lookup_resource = {

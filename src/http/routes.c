@@ -14,6 +14,7 @@ static const struct {
 	{"/query/", true, false, STYLE_COF, &lookup_resource},
 	{"/pdns/import", false, false, -1, &import_resource},
 	{"/info", false, false, -1, &info_resource},
+	{"/metrics", false, false, -1, &metrics_resource},
 	{"/ping", false, false, -1, &ping_resource},
 };
 

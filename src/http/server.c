@@ -77,7 +77,7 @@ static int authorise(struct request *r)
 	if (!r->resource->role)
 		return 1;
 	if (access_is_open(r->server->access)) {
-		r->who = (struct identity){.roles = ~0u, .style = ACCOUNT_STYLE_NONE};
+		r->who = (struct identity){.roles = ACCOUNT_READER | ACCOUNT_FEEDER, .style = ACCOUNT_STYLE_NONE};
 		return 1;
 	}
 	if (r->stage == STAGE_HEAD)
@@ -136,6 +136,8 @@ static bool begin(struct request *r)
 static enum MHD_Result queue(struct request *r)
 {
 	r->stage = STAGE_DONE;
+	if (r->status < STATUS_MAX)
+		atomic_fetch_add_explicit(&r->server->statuses[r->status], 1, memory_order_relaxed);
 	if (r->server->stopping)
 		MHD_add_response_header(r->response, "connection", "close");
 	enum MHD_Result ok = MHD_queue_response(r->connection, r->status, r->response);
@@ -147,8 +149,22 @@ static enum MHD_Result queue(struct request *r)
 static void run_job(void *arg)
 {
 	struct request *r = arg;
-	struct MHD_Connection *connection = r->connection;
 	r->job(r);
+	request_resume(r);
+}
+
+void request_wait(struct request *r)
+{
+	r->deferred = true;
+	r->in_job = true;
+	hangups_busy(r->server->hangups, r->watched, true);
+	MHD_suspend_connection(r->connection);
+}
+
+void request_resume(void *arg)
+{
+	struct request *r = arg;
+	struct MHD_Connection *connection = r->connection;
 	r->in_job = false;
 	MHD_resume_connection(connection);
 }
@@ -353,7 +369,8 @@ static int listen_on(struct server *s, const struct config_address *address, con
 }
 
 int server_start(const struct config *config, struct store *store, struct access *access,
-                 const struct exclusion *exclusion, struct feeders *feeders, struct server **ret, struct err *e)
+                 const struct exclusion *exclusion, struct feeders *feeders, struct resolver *resolver,
+                 struct server **ret, struct err *e)
 {
 	char *cert = NULL, *key = NULL;
 	int rc = 0;
@@ -363,6 +380,7 @@ int server_start(const struct config *config, struct store *store, struct access
 	s->access = access;
 	s->exclusion = exclusion;
 	s->feeders = feeders;
+	s->resolver = resolver;
 	s->since_s = (uint64_t)time(NULL);
 	pthread_mutex_init(&s->keys_lock, NULL);
 	s->workers = workers_new(WORKERS);
@@ -402,6 +420,8 @@ void server_stop(struct server *s, unsigned grace_ms)
 	for (unsigned waited = 0; waited < grace_ms && s->busy; waited += 5)
 		nanosleep(&tick, NULL);
 	s->ending = true;
+	if (s->resolver)
+		resolver_hush(s->resolver); /* resumes who waits for it */
 	if (s->workers)
 		workers_stop(s->workers); /* resumes what is suspended, which libmicrohttpd requires before it stops */
 	for (size_t i = 0; i < s->n; i++) {

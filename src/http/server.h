@@ -8,14 +8,16 @@
 #include "config/config.h"
 #include "feeders/feeders.h"
 #include "ingest/exclusion.h"
+#include "resolve/resolver.h"
 #include "store/store.h"
 
 struct server;
 
-/* Listens. config, store, access, exclusion and feeders (these two may be NULL) are borrowed until server_stop. While access
+/* Listens. config, store, access, exclusion, feeders and resolver (these three may be NULL) are borrowed until server_stop. While access
  * is open (no account was ever known) everybody may read and feed. */
 int server_start(const struct config *config, struct store *store, struct access *access,
-                 const struct exclusion *exclusion, struct feeders *feeders, struct server **ret, struct err *e);
+                 const struct exclusion *exclusion, struct feeders *feeders, struct resolver *resolver,
+                 struct server **ret, struct err *e);
 
 /* The address it listens on, number i as given, as http://ADDR:PORT; NULL past the last. */
 const char *server_url(const struct server *s, size_t i);

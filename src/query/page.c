@@ -24,6 +24,12 @@ void page_end(struct page *p)
 	*p = (struct page){0};
 }
 
+void page_let_go(struct page *p)
+{
+	walk_end(&p->walk);
+	p->walk = (struct walk){0};
+}
+
 static struct page_set *set_of(struct page *p, uint16_t type)
 {
 	for (size_t i = p->n_sets; i; i--) { /* rows come type by type: the last one is the likely one */

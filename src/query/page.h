@@ -53,6 +53,9 @@ void page_end(struct page *p);
  * matters less. */
 int page_plan(struct page *p, struct err *e);
 
+/* Of a complete page: the store is let go; the lines stay. */
+void page_let_go(struct page *p);
+
 /* After page_plan, when the lines are not complete: appends further lines, about want octets. 1, 0 when there are no
  * more, negative on failure. */
 int page_more(struct page *p, size_t want, struct buffer *out, struct err *e);

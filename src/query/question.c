@@ -265,6 +265,13 @@ static void add_value(struct question *q, struct bytes value, const struct filte
 	buffer_release(&subject);
 }
 
+static void set_check(struct question *q)
+{
+	q->check = 0;
+	for (size_t i = 0; i < q->n; i++)
+		q->check = XXH3_64bits_withSeed(q->ranges[i].prefix.p, q->ranges[i].prefix.n, q->check + 1);
+}
+
 int question_parse(struct bytes value, const struct filter *filter, struct rdata_parser *parser,
                    struct question *ret, struct err *e)
 {
@@ -281,10 +288,19 @@ int question_parse(struct bytes value, const struct filter *filter, struct rdata
 	buffer_put_bytes(&q.value, value);
 	if (!filter->nothing)
 		add_value(&q, plain, filter, parser);
-	for (size_t i = 0; i < q.n; i++)
-		q.check = XXH3_64bits_withSeed(q.ranges[i].prefix.p, q.ranges[i].prefix.n, q.check + 1);
+	set_check(&q);
 	*ret = q;
 	return 0;
+}
+
+void question_add_name(struct question *q, struct bytes name, uint16_t type)
+{
+	struct buffer prefix = BUFFER_INIT;
+	key_put_name(&prefix, name);
+	size_t subject_n = prefix.n;
+	key_put_type(&prefix, type);
+	add_range(q, &prefix, subject_n, type);
+	set_check(q);
 }
 
 void question_release(struct question *q)

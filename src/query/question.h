@@ -43,5 +43,8 @@ int filter_parse(struct bytes text, struct filter *ret, struct err *e);
 int question_parse(struct bytes value, const struct filter *filter, struct rdata_parser *parser,
                    struct question *ret, struct err *e);
 
+/* Adds the records of one type that a name owns or is in, the name in canonical wire form: behind what is in the question already. */
+void question_add_name(struct question *q, struct bytes name, uint16_t type);
+
 /* Free of a zeroed or parsed question. */
 void question_release(struct question *q);

@@ -225,7 +225,7 @@ def order():
 def vary():
     for answer in (seed().ask("circl.lu"), seed().ask("nothing.example"), seed().ask("circl.lu", count=3)):
         eq(answer.get("vary"), "authorization, dribble-style, dribble-filter-rrtype, dribble-paginate-count, "
-           "dribble-paginate-cursor, dribble-disable-active-query", answer)
+           "dribble-paginate-cursor, dribble-disable-active-query, dribble-active-errors", answer)
 
 
 if __name__ == "__main__":
