@@ -26,6 +26,8 @@ static const char help[] =
 	"Examples:\n"
 	"  dribble import --store /var/lib/dribble feed.ndjson.zst\n"
 	"  zcat old/*.gz | dribble import --store /var/lib/dribble -\n"
+	"  dribble import --store /var/lib/dribble --exclude /etc/dribble/exclude resolver.dnstap\n"
+	"  dribble import --store /var/lib/dribble --origin example.org --time now example.org.zone\n"
 	"  dribble import --server http://127.0.0.1:8400 --token TOKEN feed.ndjson\n\n"
 	"  --format FORMAT\n      what the files hold, a name of dribble-sources(7); auto, the default, looks at their beginning\n"
 	"  --fields FIELDS\n      of passivedns: which fields a line has, as its option -f names them\n"
@@ -34,7 +36,7 @@ static const char help[] =
 	"  --unmatched\n      of captures: answers count although their questions were not seen\n"
 	"  --origin NAME\n      of zone files: what relative names are under before the first $ORIGIN\n"
 	"  --time SECONDS|DATE|now\n      of zone files: when they were seen (when the file was changed last)\n"
-	"  --include\n      follows $INCLUDE in zone files\n"
+	"  --include\n      of zone files: follows $INCLUDE\n"
 	"  --rejects FILE\n      writes what could not be read there: line, reason, text (not with --server)\n"
 	"  --sensor ID\n      who saw it, where the input does not say (import): for stats and /info\n"
 	"  --again\n      counts a file that is in already once more\n"
@@ -248,6 +250,8 @@ static int content_key(struct import *im, struct buffer *out, const struct reade
 	buffer_put_str(out, "idempotency-key: ");
 	for (size_t i = 0; i < sizeof(c.digest); i++)
 		buffer_putf(out, "%02x", c.digest[i]);
+	if ((format_of(im) ? format_of(im) : *ret_format) == &zone_format) /* of another day it is news */
+		buffer_putf(out, "-%llu", (unsigned long long)input_time_s(im->in));
 	if (im->again)
 		buffer_putf(out, "-%ld-%ld", (long)getpid(), (long)time(NULL));
 	buffer_put_byte(out, 0);

@@ -133,6 +133,27 @@ def not_to_servers():
         ok(b"do not go with --server" in ran.err, ran)
 
 
+@check("a server takes a zone as seen now; the same file counts once, until it was changed")
+def to_a_server():
+    server = Server(store())
+    path = zone("$ORIGIN example.org.\n@ SOA ns host 1 2 3 4 5\nw A 192.0.2.1\n", changed=1600000000)
+
+    def seen():
+        said = cli("import", "--server", server.url(), path).err.decode()
+        ok('{"accepted": 2, "rejected": 0, "errors": []}' in said, said)
+        record = server.ask("w.example.org", style="cof").records[0]
+        return record["zone_time_first"], record["zone_time_last"]
+    before = int(time.time())
+    first = seen()
+    ok(first[0] == first[1] and before <= first[0] <= time.time(), first)
+    wait_for(lambda: int(time.time()) > first[1], 5, "a second passes")
+    eq(seen(), first)
+    os.utime(path, (1600100000, 1600100000))
+    later = seen()
+    ok(later[0] == first[0] and later[1] > first[1], first, later)
+    server.stop()
+
+
 @check("a large zone comes in within bounded memory")
 def large():
     path = os.path.join(tempdir(), "large")
