@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Paths to resources: one table. */
 #include "answer/answer.h"
+#include "base/limits.h"
 #include "http/http_priv.h"
+
+#define PONG "pong\n"
 
 static const struct {
 	const char *path;   /* segments; the value, where there is one, follows */
@@ -16,6 +19,7 @@ static const struct {
 	{"/info", false, false, -1, &info_resource},
 	{"/metrics", false, false, -1, &metrics_resource},
 	{"/ping", false, false, -1, &ping_resource},
+	{"/ping/", true, false, -1, &ping_resource},
 };
 
 static int hex_digit(uint8_t c)
@@ -100,10 +104,30 @@ const struct resource *route(struct request *r, int *ret_rc)
 	return found;
 }
 
+/* How many octets a ping asks for: decimal digits, or nothing for those of one pong. 0: neither. */
+static size_t ping_octets(struct bytes text)
+{
+	size_t n = text.n ? 0 : strlen(PONG);
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9' || n > PING_MAX)
+			return 0;
+		n = n * 10 + (size_t)(text.p[i] - '0');
+	}
+	return n <= PING_MAX ? n : 0;
+}
+
 static void ping(struct request *r)
 {
 	struct buffer body = BUFFER_INIT;
-	buffer_put_str(&body, "pong\n");
+	size_t n = ping_octets(buffer_bytes(&r->value));
+	if (!n) {
+		respond_error(r, MHD_HTTP_BAD_REQUEST, "/ping/: a number from 1 to %d is expected", PING_MAX);
+		return;
+	}
+	uint8_t *to = buffer_reserve(&body, n);
+	for (size_t i = 0; i < n; i++)
+		to[i] = (uint8_t)PONG[i % strlen(PONG)];
+	body.n = n;
 	respond_body(r, MHD_HTTP_OK, "text/plain", &body);
 }
 

@@ -217,6 +217,7 @@ def formats():
 NUMBERS = [
     ("dribble-api.7", "It has at most {} octets.", "src/base/limits.h", "QUERY_VALUE_MAX"),
     ("dribble-api.7", "The request target is over {} octets.", "src/base/limits.h", "URL_MAX"),
+    ("dribble-api.7", "for measuring.\nAt most {}.", "src/base/limits.h", "PING_MAX"),
     ("dribble-api.7", "The headers are over {} octets.", "src/base/limits.h", "HEADERS_MAX"),
     ("dribble-api.7", "At most {}.\nA type that nobody knows", "src/base/limits.h", "FILTER_TYPES_MAX"),
     ("dribble-api.7", "names the first {} of these", "src/http/import.c", "ERRORS_MAX"),

@@ -48,6 +48,20 @@ def keep_alive_error(path, status):
         eq(len(conn.ask("GET", PATH).lines), 8)
 
 
+@check("/ping{0}: {1} octets", rows=[("", 5), ("/5", 5), ("/1", 1), ("/12", 12), ("/00377", 377), ("/65536", 65536)])
+def ping(path, octets):
+    with seed().connect() as conn:
+        answer = conn.ask("GET", "/ping" + path)
+        eq((answer.status, answer.body), (200, (b"pong\n" * octets)[:octets]))
+
+
+@check("/ping/{0} is 400", rows=["0", "65537", "x", "-1", "1x", "99999999999999999999999999", "%31%00"])
+def ping_not(what):
+    with seed().connect() as conn:
+        eq(error_body(conn.ask("GET", "/ping/" + what)).status, 400)
+        eq(conn.ask("GET", "/ping/").status, 404)
+
+
 @check("pipelined requests are answered in order")
 def pipelining():
     values = ["circl.lu", "com", "nothing.example", "185.194.93.14", "ns1.eurodns.com"] * 4
