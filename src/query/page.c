@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+enum { FIRST_LINES = 500 }; /* octets: most answers have fewer */
+
 int page_begin(struct page *p, struct page_request *r, struct err *e)
 {
 	*p = (struct page){.r = *r};
@@ -44,6 +46,7 @@ static struct page_set *set_of(struct page *p, uint16_t type)
 /* Adds the line of the row the walk is on, or marks where lines must be made anew. */
 static int keep_line(struct page *p, struct err *e)
 {
+	struct record_scratch scratch; /* here, not in the page: a page is zeroed, and small enough for malloc to be fast */
 	struct record r;
 	if (p->resume_key.n)
 		return 0;
@@ -51,7 +54,9 @@ static int keep_line(struct page *p, struct err *e)
 		buffer_put_bytes(&p->resume_key, p->walk.row_key);
 		return 0;
 	}
-	int rc = walk_record(&p->walk, &p->scratch, &r, e);
+	if (!p->lines.p)
+		buffer_reserve(&p->lines, FIRST_LINES);
+	int rc = walk_record(&p->walk, &scratch, &r, e);
 	if (rc == 0)
 		answer_line(&p->answer, &r, &p->lines);
 	return rc;
@@ -174,6 +179,7 @@ int page_plan(struct page *p, struct err *e)
 
 int page_more(struct page *p, size_t want, struct buffer *out, struct err *e)
 {
+	struct record_scratch scratch;
 	struct record r;
 	size_t start = out->n;
 	int rc = 1;
@@ -184,7 +190,7 @@ int page_more(struct page *p, size_t want, struct buffer *out, struct err *e)
 			rc = walk_skip_type(&p->walk, e);
 			continue;
 		}
-		rc = walk_record(&p->walk, &p->scratch, &r, e);
+		rc = walk_record(&p->walk, &scratch, &r, e);
 		if (rc < 0)
 			return rc;
 		answer_line(&p->answer, &r, out);

@@ -41,7 +41,6 @@ struct page {
 	uint64_t records;
 	bool more;                /* paginated: records follow */
 	struct position next;
-	struct record_scratch scratch;
 	uint64_t looked;
 };
 
