@@ -88,6 +88,14 @@ def stop(process, how=signal.SIGTERM):
         process.wait()
 
 
+def goal(what, figure, unit="", least=None, most=None):
+    """Says a figure beside what it should be. bench/goals collects these lines."""
+    bound = f"at least {least:g}" if least is not None else f"at most {most:g}"
+    met = figure >= least if least is not None else figure <= most
+    digits = 0 if abs(figure) >= 1000 or figure == int(figure) else 2
+    print(f"goal: {what} | {figure:.{digits}f} {unit}".rstrip() + f" | {bound} | {'met' if met else 'MISSED'}", flush=True)
+
+
 def about():
     """Where and when: the head of every report."""
     with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as f:
