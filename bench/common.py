@@ -90,7 +90,7 @@ def stop(process, how=signal.SIGTERM):
 
 def goal(what, figure, unit="", least=None, most=None):
     """Says a figure beside what it should be. bench/goals collects these lines."""
-    bound = f"at least {least:g}" if least is not None else f"at most {most:g}"
+    bound = f"at least {least:,}" if least is not None else f"at most {most:,}"
     met = figure >= least if least is not None else figure <= most
     digits = 0 if abs(figure) >= 1000 or figure == int(figure) else 2
     print(f"goal: {what} | {figure:.{digits}f} {unit}".rstrip() + f" | {bound} | {'met' if met else 'MISSED'}", flush=True)
