@@ -291,16 +291,23 @@ static void flush(struct rocks *r, char **message)
 	rocksdb_flushoptions_destroy(opt);
 }
 
-static void close_database(struct rocks *r)
+/* Takes the database away from those who have snapshots of it. Under the lock, or when nobody else has it. */
+static rocksdb_t *detach(struct rocks *r)
 {
+	rocksdb_t *db = r->db;
 	for (struct rocks_snapshot *p = r->snapshots; p; p = p->next) {
 		if (p->real)
-			rocksdb_release_snapshot(r->db, p->real);
+			rocksdb_release_snapshot(db, p->real);
 		p->real = NULL;
 	}
-	if (r->db)
-		rocksdb_close(r->db);
 	r->db = NULL;
+	return db;
+}
+
+static void close_database(rocksdb_t *db)
+{
+	if (db)
+		rocksdb_close(db);
 }
 
 void rocks_close(struct rocks *r)
@@ -312,7 +319,7 @@ void rocks_close(struct rocks *r)
 		flush(r, &message); /* failing is no harm: what is durable is in the log */
 	if (message)
 		rocksdb_free(message);
-	close_database(r);
+	close_database(detach(r));
 	rocksdb_readoptions_destroy(r->read);
 	rocksdb_writeoptions_destroy(r->sync_write);
 	rocksdb_options_destroy(r->options);
@@ -390,15 +397,19 @@ int rocks_reopen(struct rocks *r, struct err *e)
 	}
 	r->switching = true;
 	uint64_t durable = r->durable;
-	close_database(r);
-	pthread_mutex_unlock(&r->lock);
+	rocksdb_t *before = detach(r);
+	pthread_mutex_unlock(&r->lock); /* closing takes its time; scans begin meanwhile */
+	close_database(before);
 	struct err error;
 	int rc = open_database(r, &error);
 	if (rc == 0 && r->durable < durable)
 		rc = err_set(&error, ERR_CORRUPT, "%s: the store is damaged: it lost what was written to it", r->dir);
+	if (rc < 0) { /* nobody has a snapshot of it yet */
+		close_database(r->db);
+		r->db = NULL;
+	}
 	pthread_mutex_lock(&r->lock);
 	if (rc < 0) {
-		close_database(r);
 		r->durable = durable;
 		r->error = error;
 		if (e)
@@ -496,7 +507,7 @@ struct rocks_snapshot *rocks_snapshot_take(struct rocks *r)
 {
 	struct rocks_snapshot *s = xcalloc(1, sizeof(*s));
 	pthread_mutex_lock(&r->lock);
-	if (r->db && !r->switching)
+	if (!r->switching && r->db)
 		s->real = rocksdb_create_snapshot(r->db);
 	s->next = r->snapshots;
 	s->link = &r->snapshots;
@@ -606,8 +617,12 @@ static uint64_t property(rocksdb_t *db, const char *name)
 
 uint64_t rocks_sequence(struct rocks *r)
 {
-	if (use(r, false, NULL) < 0)
-		return r->durable;
+	if (use(r, false, NULL) < 0) {
+		pthread_mutex_lock(&r->lock);
+		uint64_t durable = r->durable;
+		pthread_mutex_unlock(&r->lock);
+		return durable;
+	}
 	uint64_t sequence = rocksdb_get_latest_sequence_number(r->db);
 	used(r);
 	return sequence;
