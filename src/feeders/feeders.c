@@ -10,6 +10,7 @@ enum { KINDS = 3, SHARE = 4 /* of the memory of imports is for what a folder hol
 
 struct feeders {
 	struct feeder *of[KINDS]; /* owned */
+	struct collector *collector; /* borrowed */
 	size_t n;
 };
 
@@ -49,6 +50,7 @@ int feeders_start(const struct config *c, struct store *store, struct collector 
 		.handshake_ms = c->connection_timeout_ms,
 	};
 	struct feeders *f = xcalloc(1, sizeof(*f));
+	f->collector = collector;
 	int rc = start_listener(f, c, &opt, e);
 	if (rc == 0 && c->watch.n) {
 		rc = watch_start(&opt, c->watch.p, c->watch.n, &f->of[f->n], e);
@@ -78,6 +80,11 @@ void feeders_free(struct feeders *f)
 	for (size_t i = 0; i < f->n; i++)
 		f->of[i]->kind->free(f->of[i]);
 	free(f);
+}
+
+bool feeders_are_failing(struct feeders *f)
+{
+	return f && collector_is_failing(f->collector);
 }
 
 bool feeders_state(struct feeders *f, size_t i, struct feeder_state *ret)

@@ -14,5 +14,8 @@ int feeders_start(const struct config *config, struct store *store, struct colle
 void feeders_stop(struct feeders *f);
 void feeders_free(struct feeders *f); /* takes NULL; stops them */
 
+/* Whether what was received last could not be stored, and is tried again. f may be NULL. */
+bool feeders_are_failing(struct feeders *f);
+
 /* Number i of all sources, false when there are no more. From any thread, until feeders_free. f may be NULL. */
 bool feeders_state(struct feeders *f, size_t i, struct feeder_state *ret);

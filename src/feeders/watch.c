@@ -62,7 +62,8 @@ struct watch {
 	bool started;
 	atomic_bool stopping;
 	pthread_mutex_t lock; /* guards what follows */
-	char (*errors)[160];  /* owned; by folder */
+	char (*errors)[160];  /* owned; by folder, as what follows */
+	uint64_t (*left_out)[LEFT_OUT_REASONS];
 };
 
 /* A file under way. */
@@ -209,6 +210,14 @@ static bool is_ours(int rc)
 	return rc == ERR_FULL || rc == ERR_IO || rc == ERR_NOMEM;
 }
 
+static void add_left_out(struct folder *f, const uint64_t *left_out)
+{
+	pthread_mutex_lock(&f->w->lock);
+	for (int i = 0; i < LEFT_OUT_REASONS; i++)
+		f->w->left_out[f - f->w->folders][i] += left_out[i];
+	pthread_mutex_unlock(&f->w->lock);
+}
+
 static int import(struct taken *t, struct err *e)
 {
 	struct folder *f = t->folder;
@@ -216,6 +225,7 @@ static int import(struct taken *t, struct err *e)
 	struct note note = {0};
 	char path[4096 + 300];
 	snprintf(path, sizeof(path), "%s/%s", f->path, t->name);
+	uint64_t left_out[LEFT_OUT_REASONS] = {0};
 	int rc = input_open(path, &in, e);
 	if (rc < 0)
 		return rc;
@@ -230,6 +240,7 @@ static int import(struct taken *t, struct err *e)
 		.before_commit = before_commit,
 		.begin = begin,
 		.progress = progress,
+		.left_out = left_out,
 		.ctx = t,
 	};
 	rc = file_import(&opt, in, &note, e);
@@ -238,6 +249,7 @@ static int import(struct taken *t, struct err *e)
 	if (rc != 1) { /* else it was counted before */
 		atomic_fetch_add(&f->observations, note.accepted - t->before);
 		atomic_fetch_add(&f->rejected, note.rejected - t->rejected_before);
+		add_left_out(f, left_out);
 	}
 	if (t->error && (rc >= 0 || rc == ERR_CANCELLED))
 		rc = err_sys(e, t->error, "%s/%s", f->path, t->rejects);
@@ -434,6 +446,7 @@ static void watch_free(struct feeder *feeder)
 	pthread_mutex_destroy(&w->lock);
 	free(w->folders);
 	free(w->errors);
+	free(w->left_out);
 	free(w);
 }
 
@@ -454,6 +467,7 @@ static bool watch_state(struct feeder *feeder, size_t i, struct feeder_state *re
 	};
 	pthread_mutex_lock(&w->lock);
 	memcpy(ret->error, w->errors[i], sizeof(ret->error));
+	memcpy(ret->counts.left_out, w->left_out[i], sizeof(ret->counts.left_out));
 	pthread_mutex_unlock(&w->lock);
 	return true;
 }
@@ -469,6 +483,7 @@ int watch_start(const struct feeder_options *opt, char *const *folders, size_t n
 	w->n = n;
 	w->folders = xcalloc(n, sizeof(*w->folders));
 	w->errors = xcalloc(n, sizeof(*w->errors));
+	w->left_out = xcalloc(n, sizeof(*w->left_out));
 	pthread_mutex_init(&w->lock, NULL);
 	for (size_t i = 0; i < n; i++)
 		w->folders[i].fd = -1;

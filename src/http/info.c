@@ -109,7 +109,7 @@ static void answer_info(struct request *r)
 	put_number(&b, "sensors_total", sensors.n);
 	buffer_putf(&b, ", \"sensors_complete\": %s, \"sensors\": [", rc || sensors.n > SENSORS_SHOWN ? "false" : "true");
 	buffer_put_bytes(&b, buffer_bytes(&list));
-	buffer_put_str(&b, "],\n\"feeders\": [");
+	buffer_putf(&b, "],\n\"failing\": %s, \"feeders\": [", feeders_are_failing(r->server->feeders) ? "true" : "false");
 	put_feeders(r, &b);
 	buffer_put_str(&b, "]}\n");
 	buffer_release(&list);

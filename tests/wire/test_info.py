@@ -37,8 +37,8 @@ TAP = control(START) + said("one.tap.test") + said("two.tap.test", identity=b"")
 def empty():
     server = Server("memory:")
     told = info(server)
-    eq((told["software"], told["stats"], told["sensors"], told["sensors_total"], told["sensors_complete"], told["feeders"]),
-       ("dribble", 0, [], 0, True, []), told)
+    eq((told["software"], told["stats"], told["sensors"], told["sensors_total"], told["sensors_complete"], told["failing"], told["feeders"]),
+       ("dribble", 0, [], 0, True, False, []), told)
     ok(re.fullmatch(r"\d+\.\d+\.\d+", told["version"]) and told["uptime"] < 600 and told["store"]["rows"] == 0, told)
     eq(server.request("HEAD", "/info").status, 200)
     eq(server.request("POST", "/info", body=b"x").status, 405)

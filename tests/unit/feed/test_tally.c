@@ -95,6 +95,34 @@ static void test_ids_are_octets(void **state)
 	store_close(s);
 }
 
+static void test_keys_that_are_none(void **state)
+{
+	static const struct {
+		const char *octets;
+		size_t n;
+	} none[] = {{"", 0}, {"#", 1}, {"#\0", 2}, {"#\0\0", 3}, {"#a\0", 3}, {"#a\1\1", 4}, {"#\2\0\1", 4}, {"#\2\4\0\1", 5},
+	            {"#\1\0\1", 4}, {"#\0\0\1", 4}, {"4a\0\1", 4}, {"na\0\1", 4}};
+	uint8_t id[MEMBER_MAX], what;
+	size_t n;
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		assert_int_equal(key_get_sensor(bytes_of(none[i].octets, none[i].n), id, &n, &what), ERR_CORRUPT);
+	struct buffer key = BUFFER_INIT;
+	char longest[MEMBER_MAX + 1];
+	memset(longest, 1, sizeof(longest));
+	for (size_t length = 0; length <= sizeof(longest); length++) {
+		buffer_clear(&key);
+		key_put_sensor(&key, bytes_of(longest, length), 255);
+		int rc = key_get_sensor(buffer_bytes(&key), id, &n, &what);
+		assert_int_equal(rc, length > MEMBER_MAX ? ERR_CORRUPT : 0);
+		if (rc == 0) {
+			assert_true(n == length && what == 255 && memcmp(id, longest, n) == 0);
+			assert_true(key_type(buffer_bytes(&key)) < 0 && key_owner_type(buffer_bytes(&key)) < 0);
+			assert_int_equal(key_subject_len(buffer_bytes(&key)), 0);
+		}
+	}
+	buffer_release(&key);
+}
+
 static void test_limit_and_stop(void **state)
 {
 	struct store *s = kit_store(NULL);
@@ -192,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_runs_merge),
 		cmocka_unit_test(test_ids_are_octets),
+		cmocka_unit_test(test_keys_that_are_none),
 		cmocka_unit_test(test_limit_and_stop),
 		cmocka_unit_test(test_many_sensors_ask_for_a_commit),
 		cmocka_unit_test(test_counts_saturate),
