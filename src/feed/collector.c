@@ -225,6 +225,12 @@ static void write_fold(struct collector *c)
 	pthread_cond_broadcast(&c->done);
 }
 
+/* When the fold is due; never, when it is and somebody has taken it: that one hands it over when leaving. */
+static uint64_t wake_at(const struct collector *c)
+{
+	return c->dirty && !(c->taken && is_due(c)) ? c->since_ms + c->opt.hold_ms : UINT64_MAX;
+}
+
 static void *work(void *arg)
 {
 	struct collector *c = arg;
@@ -235,10 +241,8 @@ static void *work(void *arg)
 			write_fold(c);
 		else if (c->closing && !c->dirty)
 			break;
-		else /* who has taken the fold swaps it when leaving */
-			wait_until(c, &c->work,
-				   c->dirty && !c->taken ? c->since_ms + c->opt.hold_ms
-							 : UINT64_MAX);
+		else
+			wait_until(c, &c->work, wake_at(c));
 	}
 	pthread_mutex_unlock(&c->lock);
 	return NULL;

@@ -261,6 +261,35 @@ static void test_durable_by_number(void **state)
 	end(&f);
 }
 
+/* The writer looks at the clock, also when a source had the fold while it looked last. */
+static void test_durable_in_time_whoever_was_in(void **state)
+{
+	struct fixture f;
+	struct sink sink;
+	begin_with(&f, 40, 1000000, 1 << 20);
+	struct collector_entry *entry = collector_open(f.c, bytes_str("one"), &sink);
+	assert_int_equal(collector_enter(entry), 0);
+	observe(&sink, 0);
+	collector_leave(entry);
+	for (unsigned round = 1; round <= 10; round++) {
+		unsigned commits = f.frail.commits;
+		assert_int_equal(collector_enter(entry), 0);
+		observe(&sink, round);
+		for (int i = 0; i < 2 * (int)round; i++) /* longer and longer, until the clock runs out meanwhile */
+			tick();
+		collector_leave(entry);
+		assert_int_equal(collector_enter(entry), 0);
+		observe(&sink, round);
+		collector_leave(entry);
+		for (int i = 0; f.frail.commits == commits || stored(f.s, NULL) < 1 + 2 * round; i++) {
+			assert_true(i < 10000);
+			tick();
+		}
+	}
+	collector_close(entry);
+	end(&f);
+}
+
 static void test_what_is_counted(void **state)
 {
 	struct fixture f;
@@ -516,6 +545,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_durable_in_time),
 		cmocka_unit_test(test_durable_by_number),
+		cmocka_unit_test(test_durable_in_time_whoever_was_in),
 		cmocka_unit_test(test_what_is_counted),
 		cmocka_unit_test(test_failing_commits_lose_nothing),
 		cmocka_unit_test(test_commits_in_doubt_count_once),
