@@ -15,11 +15,13 @@
 
 static const char help[] =
 	"usage: dribble serve [OPTIONS]\n\n"
-	"Answers GET /pdns/query/VALUE and takes POST /pdns/import, until it is told to stop\n"
+	"Answers GET /pdns/query/VALUE and takes POST /pdns/import, and what feeders bring (dnstap,\n"
+	"folders, streams: dribble-sources(7)), until it is told to stop\n"
 	"(SIGTERM): then it ends what it is answering, within 10 seconds.\n\n"
 	"Examples:\n"
 	"  dribble serve --store /var/lib/dribble\n"
 	"  dribble serve --store /tmp/trial --listen 127.0.0.1:0 --style cof\n"
+	"  dribble serve --store /var/lib/dribble --dnstap-unix /run/dribble/dnstap.sock\n"
 	"  dribble serve --config /etc/dribble.conf --print-config\n"
 	"\n  --print-config\n      show the options in force, and end\n";
 

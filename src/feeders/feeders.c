@@ -9,7 +9,7 @@
 enum { KINDS = 3, SHARE = 4 /* of the memory of imports is for what a folder holds */ };
 
 struct feeders {
-	struct feeder *of[KINDS]; /* owned */
+	struct feeder *of[KINDS];    /* owned */
 	struct collector *collector; /* borrowed */
 	size_t n;
 };
@@ -23,23 +23,27 @@ static bool is_beyond_loopback(const struct config_listen *addresses)
 	return false;
 }
 
-static int start_listener(struct feeders *f, const struct config *c, const struct feeder_options *opt, struct err *e)
+static int start_listener(struct feeders *f, const struct config *c,
+			  const struct feeder_options *opt, struct err *e)
 {
 	unsigned mode;
 	if (!c->dnstap_unix.n && !c->dnstap_tcp.n)
 		return 0;
 	if (is_beyond_loopback(&c->dnstap_tcp) && !c->dnstap_anyone)
 		return err_set(e, ERR_DENIED,
-		               "dnstap_tcp: senders do not say who they are: beyond loopback it is listened only with dnstap_anyone yes");
+			       "dnstap_tcp: senders do not say who they are: beyond loopback it is "
+			       "listened only with dnstap_anyone yes");
 	if (config_mode_parse(c->dnstap_unix_mode, &mode) < 0)
-		return err_set(e, ERR_SYNTAX, "dnstap_unix_mode: not permissions in octal, as in 0660");
-	int rc = listener_start(opt, c->dnstap_unix.p, c->dnstap_unix.n, mode, c->dnstap_tcp.p, c->dnstap_tcp.n, &f->of[f->n], e);
+		return err_set(e, ERR_SYNTAX,
+			       "dnstap_unix_mode: not permissions in octal, as in 0660");
+	int rc = listener_start(opt, c->dnstap_unix.p, c->dnstap_unix.n, mode, c->dnstap_tcp.p,
+				c->dnstap_tcp.n, &f->of[f->n], e);
 	f->n += rc == 0;
 	return rc;
 }
 
 int feeders_start(const struct config *c, struct store *store, struct collector *collector,
-                  const struct exclusion *exclusion, struct feeders **ret, struct err *e)
+		  const struct exclusion *exclusion, struct feeders **ret, struct err *e)
 {
 	const struct feeder_options opt = {
 		.store = store,

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Following servers that send lines of COF over WebSocket (RFC 6455). The header of libwebsockets is included here only.
+/* Following servers that send lines of COF over WebSocket (RFC 6455). The header of libwebsockets
+ * is included here only.
  *
- * DESIGN: one thread, one context for all streams. What comes is put behind what waits, a line end behind each message, and goes to the
- * reader when the collector has room; while it has none the connection is not read, so that the server's own buffers fill.
- * A connection that ends is made again after a pause that doubles, with chance in it, so that many who follow do not come all at once.
+ * DESIGN: one thread, one context for all streams. What comes is put behind what waits, a line end
+ * behind each message, and goes to the reader when the collector has room; while it has none the
+ * connection is not read, so that the server's own buffers fill. A connection that ends is made
+ * again after a pause that doubles, with chance in it, so that many who follow do not come all at
+ * once.
  */
 #include <libwebsockets.h>
 
@@ -18,11 +21,11 @@
 #include "feeders/feeder.h"
 
 enum {
-	PAUSE_MS = 250,        /* before the second attempt */
+	PAUSE_MS = 250, /* before the second attempt */
 	PAUSE_MAX_MS = 60000,
-	LASTED_MS = 10000,     /* a connection that held so long begins with the shortest pause again */
-	FULL_MS = 20,          /* until the collector is asked for room again */
-	PING_S = 30,           /* of silence until a ping, and until it is over */
+	LASTED_MS = 10000, /* a connection that held so long begins with the shortest pause again */
+	FULL_MS = 20,      /* until the collector is asked for room again */
+	PING_S = 30,       /* of silence until a ping, and until it is over */
 	HANGUP_S = 45,
 	RX = 64 << 10,
 	PENDING_MAX = 4 << 20, /* more than libwebsockets gives when it is not to read */
@@ -31,19 +34,19 @@ enum {
 
 struct stream {
 	struct follow *f;
-	char *where;        /* owned: the URL without credentials */
-	char *host;         /* owned: name or address */
-	char *host_header;  /* owned: with brackets and port */
-	char *path;         /* owned */
+	char *where;         /* owned: the URL without credentials */
+	char *host;          /* owned: name or address */
+	char *host_header;   /* owned: with brackets and port */
+	char *path;          /* owned */
 	char *authorization; /* owned; NULL: none */
 	uint16_t port;
 	bool tls;
-	struct lws *wsi;    /* libwebsockets'; NULL: not connected, and not trying to */
+	struct lws *wsi; /* libwebsockets'; NULL: not connected, and not trying to */
 	lws_sorted_usec_list_t again, room;
 	uint64_t pause_ms;
 	lws_usec_t since;
-	bool within_line;   /* pending ends in the midst of a message */
-	bool held_back;     /* it is not read */
+	bool within_line; /* pending ends in the midst of a message */
+	bool held_back;   /* it is not read */
 	struct buffer pending;
 	struct reader *reader;
 	struct collector_entry *entry;
@@ -74,7 +77,9 @@ static void remember(struct stream *s, const char *text)
 
 static int hex(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+	return c >= '0' && c <= '9'                     ? c - '0'
+	       : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+							: -1;
 }
 
 /* user:password of a URL as the header of RFC 7617. NULL when an escape is malformed. */
@@ -97,7 +102,8 @@ static char *basic(const char *text, size_t n)
 		size_t room = plain.n * 4 / 3 + 16;
 		out = xcalloc(1, room);
 		memcpy(out, "Basic ", 6);
-		if (lws_b64_encode_string((const char *)plain.p, (int)plain.n, out + 6, (int)room - 6) < 0) {
+		if (lws_b64_encode_string((const char *)plain.p, (int)plain.n, out + 6,
+					  (int)room - 6) < 0) {
 			free(out);
 			out = NULL;
 		}
@@ -145,7 +151,8 @@ static int parse_url(struct stream *s, const char *url, struct err *e)
 		return err_set(e, ERR_SYNTAX, "follow: \"%.128s\" is no ws:// or wss:// URL", url);
 	for (const char *p = url; *p; p++) {
 		if (*p <= ' ' || *p > '~')
-			return err_set(e, ERR_SYNTAX, "follow: the URL holds a blank, or what is not ASCII");
+			return err_set(e, ERR_SYNTAX,
+				       "follow: the URL holds a blank, or what is not ASCII");
 	}
 	const char *start = url + (s->tls ? 6 : 5);
 	size_t n = strcspn(start, "/?#");
@@ -155,7 +162,9 @@ static int parse_url(struct stream *s, const char *url, struct err *e)
 	if (at) {
 		s->authorization = basic(start, (size_t)(at - start));
 		if (!s->authorization)
-			return err_set(e, ERR_SYNTAX, "follow: the URL's credentials hold a malformed percent-escape");
+			return err_set(
+				e, ERR_SYNTAX,
+				"follow: the URL's credentials hold a malformed percent-escape");
 	}
 	const char *host = at ? at + 1 : start;
 	if (parse_host(s, host, n - (size_t)(host - start)) < 0)
@@ -179,14 +188,6 @@ static void release_url(struct stream *s)
 	free(s->authorization);
 }
 
-int follow_check(const char *url, struct err *e)
-{
-	struct stream s = {0};
-	int rc = parse_url(&s, url, e);
-	release_url(&s);
-	return rc;
-}
-
 /* --- what comes --- */
 
 /* With the turn. */
@@ -204,7 +205,8 @@ static void deliver(struct stream *s)
 			if (s->wsi && !s->held_back)
 				lws_rx_flow_control(s->wsi, 0);
 			s->held_back = true;
-			lws_sul_schedule(s->f->context, 0, &s->room, s->room.cb, FULL_MS * LWS_US_PER_MS);
+			lws_sul_schedule(s->f->context, 0, &s->room, s->room.cb,
+					 FULL_MS * LWS_US_PER_MS);
 			return;
 		}
 		feed(s);
@@ -242,7 +244,8 @@ static void try_later(struct stream *s)
 	uint64_t pause = s->pause_ms + chance % (s->pause_ms / 2 + 1);
 	s->pause_ms = s->pause_ms * 2 < PAUSE_MAX_MS ? s->pause_ms * 2 : PAUSE_MAX_MS;
 	if (!s->f->stopping)
-		lws_sul_schedule(s->f->context, 0, &s->again, s->again.cb, (lws_usec_t)pause * LWS_US_PER_MS);
+		lws_sul_schedule(s->f->context, 0, &s->again, s->again.cb,
+				 (lws_usec_t)pause * LWS_US_PER_MS);
 }
 
 static void ended(struct stream *s, const char *why)
@@ -265,8 +268,8 @@ static void ended(struct stream *s, const char *why)
 
 static void connect_now(lws_sorted_usec_list_t *sul)
 {
-	static const lws_retry_bo_t idle = {
-		.secs_since_valid_ping = PING_S, .secs_since_valid_hangup = HANGUP_S};
+	static const lws_retry_bo_t idle = {.secs_since_valid_ping = PING_S,
+					    .secs_since_valid_hangup = HANGUP_S};
 	struct stream *s = lws_container_of(sul, struct stream, again);
 	struct lws_client_connect_info info = {
 		.context = s->f->context,
@@ -294,11 +297,13 @@ static int add_authorization(struct stream *s, struct lws *wsi, unsigned char **
 {
 	if (!s->authorization)
 		return 0;
-	return lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, (const unsigned char *)s->authorization,
-	                                    (int)strlen(s->authorization), p, *p + n);
+	return lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_AUTHORIZATION,
+					    (const unsigned char *)s->authorization,
+					    (int)strlen(s->authorization), p, *p + n);
 }
 
-static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t n)
+static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+		    size_t n)
 {
 	struct stream *s = wsi ? lws_get_opaque_user_data(wsi) : NULL;
 	(void)user;
@@ -314,7 +319,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 		log_info("follow", "%s: connected", s->where);
 		return 0;
 	case LWS_CALLBACK_CLIENT_RECEIVE:
-		return receive(s, in, n, lws_is_final_fragment(wsi) && !lws_remaining_packet_payload(wsi));
+		return receive(s, in, n,
+			       lws_is_final_fragment(wsi) && !lws_remaining_packet_payload(wsi));
 	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
 		ended(s, in && n ? (const char *)in : "cannot connect");
 		return 0;
@@ -407,7 +413,8 @@ static bool follow_state(struct feeder *feeder, size_t i, struct feeder_state *r
 
 static const struct feeder_kind kind = {"follow", follow_stop, follow_free, follow_state};
 
-static int open_stream(struct follow *f, struct stream *s, const struct feeder_options *opt, const char *url, struct err *e)
+static int open_stream(struct follow *f, struct stream *s, const struct feeder_options *opt,
+		       const char *url, struct err *e)
 {
 	struct buffer sensor = BUFFER_INIT;
 	s->f = f;
@@ -430,7 +437,8 @@ static void log_line(int level, const char *line)
 	log_debug("follow", "%.*s", (int)strcspn(line, "\n"), line);
 }
 
-int follow_start(const struct feeder_options *opt, char *const *urls, size_t n, struct feeder **ret, struct err *e)
+int follow_start(const struct feeder_options *opt, char *const *urls, size_t n, struct feeder **ret,
+		 struct err *e)
 {
 	struct follow *f = xcalloc(1, sizeof(*f));
 	int rc = 0;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Listening for dnstap: resolvers and servers connect and send what they see.
  *
- * DESIGN: one thread and one epoll for all sockets. A readable connection is read once, at most RUN_MAX octets, before the next
- * one's turn; what it holds between two turns is the frame that a run cut (ingest/framestream.h). When the collector has no room the
- * thread waits in it, and what senders send waits in their sockets.
+ * DESIGN: one thread and one epoll for all sockets. A readable connection is read once, at most
+ * RUN_MAX octets, before the next one's turn; what it holds between two turns is the frame that a
+ * run cut (ingest/framestream.h). When the collector has no room the thread waits in it, and what
+ * senders send waits in their sockets.
  *
- *   connected → (READY, answered with ACCEPT) → START → frames → STOP (answered with FINISH) → closed
+ *   connected → (READY, answered with ACCEPT) → START → frames → STOP (answered with FINISH) →
+ * closed
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,11 +31,12 @@
 
 enum {
 	RUN_MAX = 64 << 10,
-	KEEP_MAX = 64 << 10, /* a larger buffer is not kept for a connection whose large frame is through */
+	KEEP_MAX = 64 << 10, /* a larger buffer is not kept for a connection whose large frame is
+				through */
 	EVENTS = 64,
 	TICK_MS = 1000,
-	DRAIN_MS = 1000,     /* at the end: for what has arrived and was not read */
-	REST_MS = 3000,      /* for the other side to close after FINISH */
+	DRAIN_MS = 1000, /* at the end: for what has arrived and was not read */
+	REST_MS = 3000,  /* for the other side to close after FINISH */
 	BACKLOG = 1024,
 };
 
@@ -44,7 +47,8 @@ struct place {
 	char *where;        /* owned */
 	char *path;         /* owned; NULL for TCP */
 	int fd;
-	bool waiting;       /* not in the epoll: as many are connected as may be, or there are no descriptors */
+	bool waiting; /* not in the epoll: as many are connected as may be, or there are no
+			 descriptors */
 	struct collector_entry *entry;
 	struct sink sink;
 	atomic_ullong connected, connections, frames, failed;
@@ -72,7 +76,7 @@ struct listener {
 	atomic_bool stopping;
 	struct connection *connections;
 	struct dnstap *dnstap;
-	uint8_t *run; /* owned: RUN_MAX octets */
+	uint8_t *run;         /* owned: RUN_MAX octets */
 	pthread_mutex_t lock; /* guards what follows */
 	char (*errors)[160];  /* owned; by place */
 };
@@ -115,7 +119,8 @@ static void remember(struct place *p, const char *text)
 	pthread_mutex_unlock(&l->lock);
 }
 
-/* What this connection sent last is no dnstap: counted, and told when its turn with the collector ends. */
+/* What this connection sent last is no dnstap: counted, and told when its turn with the collector
+ * ends. */
 static void reject(struct connection *c, const char *reason)
 {
 	struct sink *sink = &c->place->sink;
@@ -151,9 +156,11 @@ static bool take_control(struct connection *c, const struct frame *frame)
 		c->asked = true;
 		return answer(c, CONTROL_ACCEPT, DNSTAP_CONTENT_TYPE);
 	case CONTROL_START:
-		if (c->stage != STAGE_START || !control_offers(frame->octets, bytes_str(DNSTAP_CONTENT_TYPE))) {
-			reject(c, c->stage != STAGE_START ? "START where it may not be"
-			                                  : "another content type than " DNSTAP_CONTENT_TYPE);
+		if (c->stage != STAGE_START ||
+		    !control_offers(frame->octets, bytes_str(DNSTAP_CONTENT_TYPE))) {
+			reject(c, c->stage != STAGE_START
+					  ? "START where it may not be"
+					  : "another content type than " DNSTAP_CONTENT_TYPE);
 			return false;
 		}
 		c->stage = STAGE_FRAMES;
@@ -226,7 +233,8 @@ static bool read_connection(struct connection *c)
 		end_of_input(c);
 		return false;
 	}
-	if (collector_enter(c->place->entry) < 0) { /* told to stop, and no room: it is as good as not received */
+	if (collector_enter(c->place->entry) <
+	    0) { /* told to stop, and no room: it is as good as not received */
 		close_connection(c);
 		return false;
 	}
@@ -299,7 +307,8 @@ static void drain(struct listener *l)
 	uint64_t until = now_ms() + DRAIN_MS;
 	for (bool any = true; any && now_ms() < until;) {
 		any = false;
-		for (struct connection *c = l->connections, *next; c && now_ms() < until; c = next) {
+		for (struct connection *c = l->connections, *next; c && now_ms() < until;
+		     c = next) {
 			next = c->next;
 			any |= read_connection(c);
 		}
@@ -319,7 +328,8 @@ static void *work(void *arg)
 			tick(l);
 			next_tick = now + TICK_MS;
 		}
-		int n = epoll_wait(l->epoll, events, EVENTS, (int)(next_tick - now < TICK_MS ? next_tick - now : TICK_MS));
+		int n = epoll_wait(l->epoll, events, EVENTS,
+				   (int)(next_tick - now < TICK_MS ? next_tick - now : TICK_MS));
 		for (int i = 0; i < n && !l->stopping; i++) {
 			uint64_t u = events[i].data.u64;
 			if (!u)
@@ -343,7 +353,9 @@ static bool is_stale(const struct sockaddr_un *address)
 	if (lstat(address->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
 		return false;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 && errno == ECONNREFUSED;
+	bool refused = fd >= 0 &&
+		       connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
+		       errno == ECONNREFUSED;
 	if (fd >= 0)
 		close(fd);
 	return refused;
@@ -353,8 +365,8 @@ static int open_unix(struct place *p, unsigned mode, struct err *e)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	if (!*p->path || strlen(p->path) >= sizeof(address.sun_path))
-		return err_set(e, ERR_LIMIT, "dnstap_unix: the path %s is empty or over %zu octets", p->path,
-		               sizeof(address.sun_path) - 1);
+		return err_set(e, ERR_LIMIT, "dnstap_unix: the path %s is empty or over %zu octets",
+			       p->path, sizeof(address.sun_path) - 1);
 	memcpy(address.sun_path, p->path, strlen(p->path) + 1);
 	p->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (p->fd < 0)
@@ -380,7 +392,8 @@ static int open_tcp(struct place *p, const struct config_address *address, struc
 {
 	struct config_address bound = *address;
 	int one = 1;
-	p->fd = socket(address->socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	p->fd = socket(address->socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       0);
 	if (p->fd < 0)
 		return err_sys(e, errno, "dnstap_tcp: %s", address->text);
 	setsockopt(p->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -389,9 +402,12 @@ static int open_tcp(struct place *p, const struct config_address *address, struc
 	if (bind(p->fd, &address->socket.any, address->length) < 0 || listen(p->fd, BACKLOG) < 0 ||
 	    getsockname(p->fd, &bound.socket.any, &bound.length) < 0)
 		return err_sys(e, errno, "dnstap_tcp: cannot listen on %s", address->text);
-	const char *colon = strrchr(address->text, ':'); /* port 0 became one that is free; both kinds have it in the same place */
+	const char *colon = strrchr(
+		address->text,
+		':'); /* port 0 became one that is free; both kinds have it in the same place */
 	struct buffer b = BUFFER_INIT;
-	buffer_putf(&b, "%.*s:%u%c", (int)(colon - address->text), address->text, ntohs(bound.socket.in.sin_port), 0);
+	buffer_putf(&b, "%.*s:%u%c", (int)(colon - address->text), address->text,
+		    ntohs(bound.socket.in.sin_port), 0);
 	free(p->where);
 	p->where = (char *)b.p;
 	return 0;
@@ -419,7 +435,8 @@ static void listener_stop(struct feeder *f)
 	l->stopping = true;
 	if (l->started) {
 		if (write(l->wake, &one, sizeof(one)) < 0)
-			log_debug("dnstap", "waking: %s", strerror(errno)); /* it looks every second anyway */
+			log_debug("dnstap", "waking: %s",
+				  strerror(errno)); /* it looks every second anyway */
 		pthread_join(l->thread, NULL);
 	}
 	l->started = false;
@@ -475,8 +492,9 @@ static bool listener_state(struct feeder *f, size_t i, struct feeder_state *ret)
 
 static const struct feeder_kind kind = {"dnstap", listener_stop, listener_free, listener_state};
 
-int listener_start(const struct feeder_options *opt, char *const *paths, size_t n_paths, unsigned mode,
-                   const struct config_address *addresses, size_t n_addresses, struct feeder **ret, struct err *e)
+int listener_start(const struct feeder_options *opt, char *const *paths, size_t n_paths,
+		   unsigned mode, const struct config_address *addresses, size_t n_addresses,
+		   struct feeder **ret, struct err *e)
 {
 	struct listener *l = xcalloc(1, sizeof(*l));
 	int rc = 0;

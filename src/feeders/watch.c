@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Watched folders: a finished file that lies in one is imported, and moved to done/ or failed/ in it.
+/* Watched folders: a finished file that lies in one is imported, and moved to done/ or failed/ in
+ * it.
  *
- * DESIGN: the kernel tells when a file was moved in or closed after writing; then, at the start, and every RESCAN_MS the folder is
- * looked through, by name. A file that somebody has open for writing is not finished: that shows in that no read lease is to be had
- * of it. The import is the one of the command (feed/file.h): the journal knows what is in, so that a file that was
- * moved too late is only moved when it is seen again.
+ * DESIGN: the kernel tells when a file was moved in or closed after writing; then, at the start,
+ * and every RESCAN_MS the folder is looked through, by name. A file that somebody has open for
+ * writing is not finished: that shows in that no read lease is to be had of it. The import is the
+ * one of the command (feed/file.h): the journal knows what is in, so that a file that was moved too
+ * late is only moved when it is seen again.
  *
- *   FOLDER/x.ndjson        → FOLDER/done/x.ndjson, and x.ndjson.rejects beside it where lines were rejected
- *                          → FOLDER/failed/x.ndjson and x.ndjson.error
- *   FOLDER/.x.ndjson.rejects    while it is imported
+ *   FOLDER/x.ndjson        → FOLDER/done/x.ndjson, and x.ndjson.rejects beside it where lines were
+ * rejected → FOLDER/failed/x.ndjson and x.ndjson.error FOLDER/.x.ndjson.rejects    while it is
+ * imported
  */
 #include <dirent.h>
 #include <errno.h>
@@ -32,21 +34,21 @@
 #include "ingest/input.h"
 
 enum {
-	RESCAN_MS = 60000,  /* for folders whose changes nobody tells (some network file systems) */
-	AGAIN_MS = 1000,    /* while a file is not finished, and nobody may tell when it is */
+	RESCAN_MS = 60000, /* for folders whose changes nobody tells (some network file systems) */
+	AGAIN_MS = 1000,   /* while a file is not finished, and nobody may tell when it is */
 	RETRY_MAX_MS = 60000,
-	YOUNG_S = 3,        /* where no lease is to be had: so long nothing was written */
-	REJECT_MAX = 4096,  /* octets of a rejected line that are kept */
+	YOUNG_S = 3,            /* where no lease is to be had: so long nothing was written */
+	REJECT_MAX = 4096,      /* octets of a rejected line that are kept */
 	REJECTS_MAX = 64 << 20, /* octets of a file of rejects */
-	NAMES_MAX = 1000,   /* ways to call a file that is there already */
+	NAMES_MAX = 1000,       /* ways to call a file that is there already */
 };
 
 struct folder {
 	struct watch *w;
-	char *path;  /* owned */
+	char *path; /* owned */
 	struct buffer sensor;
-	int fd;      /* of the folder */
-	int inotify; /* its descriptor of change */
+	int fd;            /* of the folder */
+	int inotify;       /* its descriptor of change */
 	uint64_t retry_ms; /* the pause while the store fails; 0: it does not */
 	bool is_waiting;   /* a file is there that may not be finished */
 	atomic_ullong done, failed, observations, rejected;
@@ -70,13 +72,13 @@ struct watch {
 struct taken {
 	struct folder *folder;
 	const char *name;
-	char rejects[300];  /* its name in the folder */
+	char rejects[300]; /* its name in the folder */
 	int rejects_fd;
-	uint64_t octets;    /* of rejects */
-	uint64_t before;    /* observations that were in already */
+	uint64_t octets; /* of rejects */
+	uint64_t before; /* observations that were in already */
 	uint64_t rejected_before;
 	struct buffer lines;
-	int error;          /* errno of writing rejects */
+	int error; /* errno of writing rejects */
 };
 
 static void remember(struct folder *f, const char *text)
@@ -108,7 +110,8 @@ static void reject(void *ctx, uint64_t line, struct bytes input, const char *rea
 		return;
 	buffer_putf(&t->lines, "%llu: %s: ", (unsigned long long)line, reason);
 	for (size_t i = 0; i < input.n && i < REJECT_MAX; i++)
-		buffer_put_byte(&t->lines, input.p[i] == '\n' || input.p[i] == 0 ? ' ' : input.p[i]);
+		buffer_put_byte(&t->lines,
+				input.p[i] == '\n' || input.p[i] == 0 ? ' ' : input.p[i]);
 	buffer_put_byte(&t->lines, '\n');
 	if (t->octets + t->lines.n > REJECTS_MAX)
 		buffer_put_str(&t->lines, "what was rejected after this is not kept\n");
@@ -147,8 +150,10 @@ static int progress(void *ctx, const struct note *counts)
 
 /* --- moving --- */
 
-/* Renames name into a folder of the folder, as name or, if that is taken, name.1 and so on; ret_as is what it is called there. */
-static int move(struct folder *f, const char *name, const char *into, const char *as, char *ret_as, size_t room)
+/* Renames name into a folder of the folder, as name or, if that is taken, name.1 and so on; ret_as
+ * is what it is called there. */
+static int move(struct folder *f, const char *name, const char *into, const char *as, char *ret_as,
+		size_t room)
 {
 	for (int i = 0; i < NAMES_MAX; i++) {
 		char path[600];
@@ -156,7 +161,8 @@ static int move(struct folder *f, const char *name, const char *into, const char
 		snprintf(path, sizeof(path), "%s/%s", into, ret_as);
 		if (renameat2(f->fd, name, f->fd, path, RENAME_NOREPLACE) == 0)
 			return 0;
-		if (errno == EINVAL) { /* a file system that knows no such flag; nobody else moves here */
+		if (errno ==
+		    EINVAL) { /* a file system that knows no such flag; nobody else moves here */
 			if (faccessat(f->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 				continue;
 			if (renameat(f->fd, name, f->fd, path) == 0)
@@ -193,7 +199,8 @@ static int put_away(struct taken *t, const char *into, const char *error)
 	}
 	int rc = move(f, t->name, into, t->name, as, sizeof(as));
 	if (rc < 0) {
-		log_error("watch", "%s/%s cannot be moved to %s: %s", f->path, t->name, into, strerror(-rc));
+		log_error("watch", "%s/%s cannot be moved to %s: %s", f->path, t->name, into,
+			  strerror(-rc));
 		remember(f, strerror(-rc));
 		return rc;
 	}
@@ -275,7 +282,8 @@ static int take(struct folder *f, const char *name)
 		result = rc;
 	} else if (rc < 0 && is_ours(rc)) {
 		if (!f->retry_ms)
-			log_error("watch", "%s/%s cannot be stored, and is tried again: %s", f->path, name, e.text);
+			log_error("watch", "%s/%s cannot be stored, and is tried again: %s",
+				  f->path, name, e.text);
 		remember(f, e.text);
 		result = rc;
 	} else if (rc == ERR_NOTFOUND) { /* somebody took it away */
@@ -306,7 +314,8 @@ static bool ends_in(const char *name, const char *end)
 /* Names of files that their writers call unfinished, and of our folders. */
 static bool is_left_alone(const char *name)
 {
-	return name[0] == '.' || ends_in(name, ".tmp") || ends_in(name, ".part") || strlen(name) > 240;
+	return name[0] == '.' || ends_in(name, ".tmp") || ends_in(name, ".part") ||
+	       strlen(name) > 240;
 }
 
 /* Nobody writes to it. */
@@ -384,7 +393,9 @@ static void *work(void *arg)
 		for (size_t i = 0; i < w->n && !w->stopping; i++) {
 			struct folder *f = &w->folders[i];
 			look_through(f);
-			uint64_t want = f->retry_ms ? f->retry_ms : f->is_waiting ? AGAIN_MS : RESCAN_MS;
+			uint64_t want = f->retry_ms     ? f->retry_ms
+					: f->is_waiting ? AGAIN_MS
+							: RESCAN_MS;
 			pause = want < pause ? want : pause;
 		}
 		if (!w->stopping)
@@ -474,7 +485,8 @@ static bool watch_state(struct feeder *feeder, size_t i, struct feeder_state *re
 
 static const struct feeder_kind kind = {"watch", watch_stop, watch_free, watch_state};
 
-int watch_start(const struct feeder_options *opt, char *const *folders, size_t n, struct feeder **ret, struct err *e)
+int watch_start(const struct feeder_options *opt, char *const *folders, size_t n,
+		struct feeder **ret, struct err *e)
 {
 	struct watch *w = xcalloc(1, sizeof(*w));
 	int rc = 0;
@@ -487,7 +499,8 @@ int watch_start(const struct feeder_options *opt, char *const *folders, size_t n
 	pthread_mutex_init(&w->lock, NULL);
 	for (size_t i = 0; i < n; i++)
 		w->folders[i].fd = -1;
-	signal(SIGIO, SIG_IGN); /* what comes of somebody opening a file at the very moment when a lease is asked for */
+	signal(SIGIO, SIG_IGN); /* what comes of somebody opening a file at the very moment when a
+				   lease is asked for */
 	w->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	w->wake = eventfd(0, EFD_CLOEXEC);
 	if (w->inotify < 0 || w->wake < 0)

@@ -8,7 +8,10 @@
 #include "feed/tally.h"
 #include "http/http_priv.h"
 
-enum { SENSORS_SHOWN = 1000, SENSORS_READ = 100000 /* so many are counted, which takes a tenth of a second */ };
+enum {
+	SENSORS_SHOWN = 1000,
+	SENSORS_READ = 100000 /* so many are counted, which takes a tenth of a second */
+};
 
 static void put_text(struct buffer *b, const char *name, struct bytes text)
 {
@@ -22,7 +25,8 @@ static void put_number(struct buffer *b, const char *name, uint64_t n)
 }
 
 /* Those that are not 0, and malformed. */
-static void put_reasons(struct buffer *b, const uint64_t *left_out, uint64_t malformed, uint64_t dropped)
+static void put_reasons(struct buffer *b, const uint64_t *left_out, uint64_t malformed,
+			uint64_t dropped)
 {
 	put_number(b, "malformed", malformed);
 	if (dropped) {
@@ -70,9 +74,12 @@ static void put_feeders(struct request *r, struct buffer *b)
 		put_text(b, "kind", bytes_str(s.kind));
 		buffer_put_str(b, ", ");
 		put_text(b, "where", bytes_str(s.where));
-		buffer_putf(b, ", \"connected\": %llu, \"connections\": %llu, \"messages\": %llu, \"failed\": %llu, \"observations\": %llu, \"rejected\": {",
-		            (unsigned long long)s.connected, (unsigned long long)s.connections, (unsigned long long)s.messages,
-		            (unsigned long long)s.failed, (unsigned long long)s.counts.observations);
+		buffer_putf(b,
+			    ", \"connected\": %llu, \"connections\": %llu, \"messages\": %llu, "
+			    "\"failed\": %llu, \"observations\": %llu, \"rejected\": {",
+			    (unsigned long long)s.connected, (unsigned long long)s.connections,
+			    (unsigned long long)s.messages, (unsigned long long)s.failed,
+			    (unsigned long long)s.counts.observations);
 		put_reasons(b, s.counts.left_out, s.counts.malformed, s.counts.dropped);
 		buffer_put_str(b, "}, \"error\": ");
 		if (s.error[0])
@@ -103,13 +110,18 @@ static void answer_info(struct request *r)
 	put_number(&b, "stats", sensors.observations);
 	buffer_put_str(&b, ", ");
 	put_number(&b, "uptime", (uint64_t)time(NULL) - r->server->since_s);
-	buffer_putf(&b, ", \"store\": {\"rows\": %llu, \"disk\": %llu, \"memory\": %llu, \"generation\": %llu},\n",
-	            (unsigned long long)figures.rows, (unsigned long long)figures.disk_bytes,
-	            (unsigned long long)figures.memory_bytes, (unsigned long long)store_generation(r->server->store));
+	buffer_putf(&b,
+		    ", \"store\": {\"rows\": %llu, \"disk\": %llu, \"memory\": %llu, "
+		    "\"generation\": %llu},\n",
+		    (unsigned long long)figures.rows, (unsigned long long)figures.disk_bytes,
+		    (unsigned long long)figures.memory_bytes,
+		    (unsigned long long)store_generation(r->server->store));
 	put_number(&b, "sensors_total", sensors.n);
-	buffer_putf(&b, ", \"sensors_complete\": %s, \"sensors\": [", rc || sensors.n > SENSORS_SHOWN ? "false" : "true");
+	buffer_putf(&b, ", \"sensors_complete\": %s, \"sensors\": [",
+		    rc || sensors.n > SENSORS_SHOWN ? "false" : "true");
 	buffer_put_bytes(&b, buffer_bytes(&list));
-	buffer_putf(&b, "],\n\"failing\": %s, \"feeders\": [", feeders_are_failing(r->server->feeders) ? "true" : "false");
+	buffer_putf(&b, "],\n\"failing\": %s, \"feeders\": [",
+		    feeders_are_failing(r->server->feeders) ? "true" : "false");
 	put_feeders(r, &b);
 	buffer_put_str(&b, "]}\n");
 	buffer_release(&list);
