@@ -146,6 +146,23 @@ static int verify_line(const char *store, const char *line, struct err *e)
 	return rc < 0 ? rc : 0;
 }
 
+/* Whether the list of files that CURRENT names is another than the text tells of: somebody began to write, and was killed before
+ * the file at-rest was removed. A damaged CURRENT is found by who opens it. */
+static bool has_gone_on(const char *store, const char *text)
+{
+	struct buffer path = BUFFER_INIT, name = BUFFER_INIT, line = BUFFER_INIT;
+	buffer_putf(&path, "%s/rocksdb/CURRENT%c", store, 0);
+	bool gone_on = false;
+	if (read_file((char *)path.p, TEXT_MAX, &name, NULL) == 1 && name.n) {
+		buffer_putf(&line, "file %.*s %c", (int)name.n - 1, (char *)name.p, 0);
+		gone_on = !strstr(text, (char *)line.p);
+	}
+	buffer_release(&path);
+	buffer_release(&name);
+	buffer_release(&line);
+	return gone_on;
+}
+
 int at_rest_verify(const char *store, struct err *e)
 {
 	struct buffer text = BUFFER_INIT, again = BUFFER_INIT;
@@ -157,7 +174,7 @@ int at_rest_verify(const char *store, struct err *e)
 		for (const char *at = (char *)text.p; rc == 0 && (at = strchr(at, '\n')); at++)
 			rc = verify_line(store, at + 1, &error);
 		/* Somebody may have begun to write meanwhile. */
-		if (rc < 0 && read_text(store, &again, &sequence, NULL) == 1 &&
+		if (rc < 0 && !has_gone_on(store, (char *)text.p) && read_text(store, &again, &sequence, NULL) == 1 &&
 		    bytes_eq(buffer_bytes(&text), buffer_bytes(&again))) {
 			if (e)
 				*e = error;
