@@ -129,10 +129,10 @@ static int serve(const struct config *config, struct store *store)
 		access_free(access);
 		return EXIT_FAILED;
 	}
+	log_info("serve", resolver ? "lookups ask the living DNS, too" : "lookups are answered from the store alone");
 	cli_serving_write(store, server_url(server, 0));
 	for (size_t i = 0; server_url(server, i); i++)
 		log_info("serve", "listening on %s", server_url(server, i));
-	log_info("serve", resolver ? "lookups ask the living DNS, too" : "lookups are answered from the store alone");
 	wait_for_end(&signals);
 	collector_stop(collector);
 	feeders_stop(feeders);

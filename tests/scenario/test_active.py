@@ -431,6 +431,12 @@ def silent():
     ok(sum(t for t, _ in times) < 50 * 0.15 / 2 * SLOW, "lookups waited", times)
     eq({r for _, r in [(t, *why) for t, why in times]}, {"unreachable"})
     eq(lookup("a.test")[1], {"timeout"})
+    before = resident(server)
+    with server.connect() as connection:
+        for i in range(2000):
+            eq(connection.ask("GET", f"/pdns/query/m{i}.test").status, 200)
+    ok(resident(server) - before < 20 << 10, f"{resident(server) - before} KiB more")
+    ok(metric(server, "active_in_flight") < 100)
     puppet.answer = address("192.0.2.1")
     number = iter(range(1000000))
     wait_for(lambda: lookup(f"x{next(number)}.test") and metric(server, "active_silent") == 0, 30, "it answers again")

@@ -132,6 +132,27 @@ static void test_names(void **state)
 	assert_false(account_name_is_valid(bytes_str("\xc3\xa9")));
 }
 
+static void test_no_active(void **state)
+{
+	struct accounts *accounts;
+	unsigned roles = 0;
+	struct err e;
+	(void)state;
+	const char *text = "a reader,no-active - -\nb no-active,feeder - -\nc reader,feeder - -\n";
+	assert_int_equal(accounts_parse("f", bytes_str(text), &accounts, &e), 0);
+	assert_int_equal(accounts_at(accounts, 0)->roles, ACCOUNT_READER | ACCOUNT_NO_ACTIVE);
+	assert_int_equal(accounts_at(accounts, 1)->roles, ACCOUNT_FEEDER | ACCOUNT_NO_ACTIVE);
+	assert_string_equal(account_roles_text(accounts_at(accounts, 1)->roles), "feeder,no-active");
+	assert_int_equal(accounts_set_active(accounts, "a", true, &e), 0);
+	assert_int_equal(accounts_set_active(accounts, "c", false, &e), 0);
+	assert_int_equal(accounts_set_active(accounts, "d", false, &e), ERR_NOTFOUND);
+	assert_string_equal(account_roles_text(accounts_at(accounts, 0)->roles), "reader");
+	assert_string_equal(account_roles_text(accounts_at(accounts, 2)->roles), "reader,feeder,no-active");
+	accounts_free(accounts);
+	assert_false(account_roles_parse(bytes_str("no-active"), &roles)); /* it is no role */
+	assert_int_equal(roles, 0);
+}
+
 static void test_edit(void **state)
 {
 	struct folder *folder = *state;
@@ -246,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_parse_errors),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_no_active),
 		cmocka_unit_test_setup_teardown(test_edit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_edit_of_a_bad_file, setup, teardown),
