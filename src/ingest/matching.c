@@ -8,7 +8,11 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-enum { WAYS = 4 };
+enum {
+	WAYS = 4,
+	BLOCK = 256, /* sets that are allocated together, when the first of them is needed: small captures stay small */
+	BLOCKS = QUESTIONS_MAX / WAYS / BLOCK,
+};
 
 struct waiting {
 	uint64_t hash;
@@ -17,23 +21,32 @@ struct waiting {
 };
 
 struct matching {
-	struct waiting (*sets)[WAYS]; /* owned, QUESTIONS_MAX / WAYS */
-	bool seen;                    /* a question */
+	struct waiting (*blocks[BLOCKS])[WAYS]; /* owned; NULL: empty */
+	bool seen;                              /* a question */
 };
 
 struct matching *matching_new(void)
 {
-	struct matching *m = xcalloc(1, sizeof(*m));
-	m->sets = xcalloc(QUESTIONS_MAX / WAYS, sizeof(*m->sets));
-	return m;
+	return xcalloc(1, sizeof(struct matching));
 }
 
 void matching_free(struct matching *m)
 {
 	if (!m)
 		return;
-	free(m->sets);
+	for (size_t i = 0; i < BLOCKS; i++)
+		free(m->blocks[i]);
 	free(m);
+}
+
+/* The set of a hash; NULL when it is empty and not to be made. */
+static struct waiting *set_of(struct matching *m, uint64_t hash, bool make)
+{
+	size_t at = hash % (BLOCKS * BLOCK);
+	struct waiting(**block)[WAYS] = &m->blocks[at / BLOCK];
+	if (!*block && make)
+		*block = xcalloc(BLOCK, sizeof(**block));
+	return *block ? (*block)[at % BLOCK] : NULL;
 }
 
 struct asked {
@@ -70,7 +83,7 @@ void matching_question(struct matching *m, uint64_t time_s, const struct datagra
                        const struct message_head *head)
 {
 	uint64_t hash = hash_of(d, t, head, false);
-	struct waiting *set = m->sets[hash % (QUESTIONS_MAX / WAYS)], *place = &set[0];
+	struct waiting *set = set_of(m, hash, true), *place = &set[0];
 	m->seen = true;
 	for (int i = 0; i < WAYS; i++) {
 		if (set[i].used && set[i].hash == hash) {
@@ -87,10 +100,10 @@ bool matching_answer(struct matching *m, uint64_t time_s, const struct datagram 
                      const struct message_head *head)
 {
 	uint64_t hash = hash_of(d, t, head, true);
-	struct waiting *set = m->sets[hash % (QUESTIONS_MAX / WAYS)];
+	struct waiting *set = set_of(m, hash, false);
 	if (!m->seen)
 		return true;
-	for (int i = 0; i < WAYS; i++) {
+	for (int i = 0; set && i < WAYS; i++) {
 		if (!set[i].used || set[i].hash != hash)
 			continue;
 		bool old = is_old(&set[i], time_s);
