@@ -74,7 +74,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *ctx)
 static size_t on_read(char *to, size_t size, size_t n, void *ctx)
 {
 	struct transfer *t = ctx;
-	if (!t->run.n) {
+	if (!t->run.n && t->in) {
 		int rc = input_read(t->in, &t->run, t->e);
 		if (rc < 0) {
 			t->rc = rc;
@@ -165,21 +165,37 @@ int client_get(const struct client_options *opt, const char *path, const char *c
 	return rc == 0 ? ret_cursor->n > 0 : rc;
 }
 
+static int post(struct transfer *t, const struct client_options *opt, const char *path, const char *const *headers,
+                char **ret)
+{
+	t->curl = curl_easy_init();
+	if (!t->curl)
+		return err_set(t->e, ERR_IO, "libcurl does not start");
+	curl_easy_setopt(t->curl, CURLOPT_POST, 1L);
+	curl_easy_setopt(t->curl, CURLOPT_READFUNCTION, on_read);
+	curl_easy_setopt(t->curl, CURLOPT_READDATA, t);
+	if (!t->in)
+		curl_easy_setopt(t->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->run.n);
+	int rc = perform(t, opt, path, headers);
+	curl_easy_cleanup(t->curl);
+	buffer_put_byte(&t->body, 0);
+	if (rc == 0)
+		*ret = (char *)t->body.p;
+	else
+		buffer_release(&t->body);
+	return rc;
+}
+
 int client_post(const struct client_options *opt, const char *path, const char *const *headers,
                 struct input *in, char **ret, struct err *e)
 {
-	struct transfer t = {.curl = curl_easy_init(), .in = in, .e = e};
-	if (!t.curl)
-		return err_set(e, ERR_IO, "libcurl does not start");
-	curl_easy_setopt(t.curl, CURLOPT_POST, 1L);
-	curl_easy_setopt(t.curl, CURLOPT_READFUNCTION, on_read);
-	curl_easy_setopt(t.curl, CURLOPT_READDATA, &t);
-	int rc = perform(&t, opt, path, headers);
-	curl_easy_cleanup(t.curl);
-	buffer_put_byte(&t.body, 0);
-	if (rc == 0)
-		*ret = (char *)t.body.p;
-	else
-		buffer_release(&t.body);
-	return rc;
+	struct transfer t = {.in = in, .e = e};
+	return post(&t, opt, path, headers, ret);
+}
+
+int client_post_bytes(const struct client_options *opt, const char *path, const char *const *headers,
+                      struct bytes body, char **ret, struct err *e)
+{
+	struct transfer t = {.run = body, .e = e};
+	return post(&t, opt, path, headers, ret);
 }

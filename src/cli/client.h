@@ -22,5 +22,9 @@ int client_get(const struct client_options *opt, const char *path, const char *c
 int client_post(const struct client_options *opt, const char *path, const char *const *headers,
                 struct input *in, char **ret, struct err *e);
 
+/* The same with a body that is in memory. */
+int client_post_bytes(const struct client_options *opt, const char *path, const char *const *headers,
+                      struct bytes body, char **ret, struct err *e);
+
 /* Percent-escapes a value; to be freed. */
 char *client_escape(const char *value);

@@ -18,6 +18,7 @@ struct command {
 
 int serve_main(int argc, char **argv);
 int import_main(int argc, char **argv);
+int capture_main(int argc, char **argv);
 int query_main(int argc, char **argv);
 int export_main(int argc, char **argv);
 int user_main(int argc, char **argv);

@@ -12,6 +12,7 @@
 static const struct command commands[] = {
 	{"serve", "answer questions over HTTP", serve_main},
 	{"import", "take in files of observations", import_main},
+	{"capture", "take in DNS traffic of a network", capture_main},
 	{"query", "ask for a name, an address or a text", query_main},
 	{"export", "write records as COF NDJSON", export_main},
 	{"user", "manage accounts", user_main},

@@ -42,7 +42,8 @@ enum config_scope {
 	CONFIG_FOR_SERVER = 1 << 5,   /* listen, limits, TLS, … */
 	CONFIG_FOR_LOG = 1 << 6,      /* log_level */
 	CONFIG_FOR_LISTS = 1 << 7,    /* exclude, only */
-	CONFIG_FOR_ALL = (1 << 8) - 1,
+	CONFIG_FOR_LIVE = 1 << 8,     /* feed_hold, feed_hold_records */
+	CONFIG_FOR_ALL = (1 << 9) - 1,
 };
 
 struct config_address {

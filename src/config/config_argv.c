@@ -56,7 +56,7 @@ static int take_option(struct argv_walk *walk, struct err *e)
 	const char *text = walk->argv[walk->i] + 2;
 	const char *equals = strchr(text, '=');
 	struct bytes name = bytes_of(text, equals ? (size_t)(equals - text) : strlen(text));
-	const struct config_own_option *own = own_option_find(walk->own, name);
+	const struct config_own_option *own = name.n > 1 ? own_option_find(walk->own, name) : NULL;
 	const struct option_row *row = own ? NULL : option_find(name, walk->scope);
 	if (own && own->ret_flag) {
 		if (equals)
@@ -79,10 +79,23 @@ static int take_option(struct argv_walk *walk, struct err *e)
 	return rc ? err_set(e, rc, "--%s", why.text) : 0;
 }
 
-/* `-x` in general is no option here; `-` is standard input, -h is what everybody tries first. */
+/* A command may have options of one letter among its own; `-` is standard input, -h is what everybody tries first. */
 static int take_short(struct argv_walk *walk, struct err *e)
 {
 	const char *text = walk->argv[walk->i];
+	const struct config_own_option *own =
+		strlen(text) == 2 ? own_option_find(walk->own, bytes_of(text + 1, 1)) : NULL;
+	if (own && own->ret_flag) {
+		*own->ret_flag = true;
+		return 0;
+	}
+	if (own) {
+		const char *value = value_of(walk, NULL);
+		if (!value)
+			return err_set(e, ERR_USAGE, "%s needs a value", text);
+		*own->ret_value = value;
+		return 0;
+	}
 	const struct config_own_option *help = own_option_find(walk->own, bytes_str("help"));
 	if (strcmp(text, "-h") == 0 && help && help->ret_flag) {
 		*help->ret_flag = true;

@@ -86,10 +86,10 @@ const struct option_row option_rows[] = {
 	 "take in what a WebSocket server sends, lines of COF; may be given several times",
 	 "ws:// or wss://, with NAME:PASSWORD@ before the host where the server wants that. A connection that ends is made again, after a "
 	 "pause of a quarter of a second that grows to a minute. What is sent meanwhile is lost."},
-	{"feed_hold", OPTION_DURATION, CONFIG_FOR_SERVER, AT(feed_hold_ms), 1, 3600000, NULL, "2s", "TIME",
+	{"feed_hold", OPTION_DURATION, CONFIG_FOR_SERVER | CONFIG_FOR_LIVE, AT(feed_hold_ms), 1, 3600000, NULL, "2s", "TIME",
 	 "longest time that what dnstap and follow bring is in memory only",
 	 "It is lost when the machine or the server dies. The shorter, the more writes."},
-	{"feed_hold_records", OPTION_NUMBER, CONFIG_FOR_SERVER, AT(feed_hold_records), 1, 1000000000, NULL, "1000000", "NUMBER",
+	{"feed_hold_records", OPTION_NUMBER, CONFIG_FOR_SERVER | CONFIG_FOR_LIVE, AT(feed_hold_records), 1, 1000000000, NULL, "1000000", "NUMBER",
 	 "most observations of dnstap and follow that are in memory only", "As feed_hold: what is reached first."},
 	{"active", OPTION_BOOL, CONFIG_FOR_SERVER, AT(active), 0, 0, NULL, "yes", "yes|no",
 	 "ask the living DNS, too, for what is looked up",

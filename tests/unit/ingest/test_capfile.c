@@ -243,5 +243,6 @@ int main(void)
 		cmocka_unit_test(test_pcap),       cmocka_unit_test(test_pcap_lies),   cmocka_unit_test(test_pcapng),
 		cmocka_unit_test(test_resolutions), cmocka_unit_test(test_pcapng_lies), cmocka_unit_test(test_many_interfaces),
 	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

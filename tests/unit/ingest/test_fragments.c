@@ -121,5 +121,6 @@ int main(void)
 		cmocka_unit_test(test_any_order), cmocka_unit_test(test_interleaved),    cmocka_unit_test(test_overlaps),
 		cmocka_unit_test(test_lengths),   cmocka_unit_test(test_age_and_number),
 	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

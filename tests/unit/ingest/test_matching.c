@@ -125,5 +125,6 @@ int main(void)
 		cmocka_unit_test(test_answers_only), cmocka_unit_test(test_once), cmocka_unit_test(test_all_must_match),
 		cmocka_unit_test(test_age),          cmocka_unit_test(test_many),
 	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

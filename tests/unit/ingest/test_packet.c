@@ -190,5 +190,6 @@ int main(void)
 		cmocka_unit_test(test_links),  cmocka_unit_test(test_ipv6), cmocka_unit_test(test_extension_headers_end),
 		cmocka_unit_test(test_tcp),    cmocka_unit_test(test_lengths),
 	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

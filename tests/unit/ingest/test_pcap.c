@@ -204,5 +204,6 @@ int main(void)
 		cmocka_unit_test(test_matched), cmocka_unit_test(test_answers_only), cmocka_unit_test(test_ports_and_filter),
 		cmocka_unit_test(test_rejects), cmocka_unit_test(test_fragments_and_streams),
 	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A thread that posts batches. */
+#include "cli/sender.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+enum {
+	WAITING_MAX = 64 << 20, /* octets of lines in memory */
+	PAUSE_FIRST_MS = 250,
+	PAUSE_MOST_MS = 30000,
+};
+
+struct batch {
+	struct batch *next;
+	struct buffer lines;
+	uint64_t observations;
+	char key[sizeof("idempotency-key: ") + 32];
+};
+
+struct sender {
+	const struct client_options *client; /* borrowed */
+	struct buffer sensor;                /* a header line, or empty */
+	pthread_t thread;
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t changed;
+	struct batch *first, **end;
+	size_t octets;
+	bool stopping, giving_up;
+	struct sender_figures figures;
+};
+
+static void free_batch(struct batch *b)
+{
+	buffer_release(&b->lines);
+	free(b);
+}
+
+static int post(struct sender *s, struct batch *b, struct err *e)
+{
+	char *answer = NULL;
+	const char *headers[] = {"content-type: application/x-ndjson", b->key,
+	                         s->sensor.n ? (const char *)s->sensor.p : NULL, NULL};
+	int rc = client_post_bytes(s->client, "/pdns/import", headers, buffer_bytes(&b->lines), &answer, e);
+	free(answer);
+	return rc;
+}
+
+/* Waits for a while, or until it is told to stop. The lock is held. */
+static void pause_for(struct sender *s, unsigned ms)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_cond_timedwait(&s->changed, &s->lock, &until);
+}
+
+static void *run(void *arg)
+{
+	struct sender *s = arg;
+	unsigned pause = PAUSE_FIRST_MS;
+	pthread_mutex_lock(&s->lock);
+	while (!s->giving_up && (s->first || !s->stopping)) {
+		struct batch *b = s->first;
+		struct err e;
+		if (!b) {
+			pthread_cond_wait(&s->changed, &s->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&s->lock);
+		int rc = post(s, b, &e);
+		pthread_mutex_lock(&s->lock);
+		if (rc < 0) {
+			s->figures.error = e;
+			pause_for(s, pause);
+			pause = pause * 2 > PAUSE_MOST_MS ? PAUSE_MOST_MS : pause * 2;
+			continue;
+		}
+		pause = PAUSE_FIRST_MS;
+		s->first = b->next;
+		if (!s->first)
+			s->end = &s->first;
+		s->octets -= b->lines.n;
+		s->figures.sent += b->observations;
+		s->figures.waiting -= b->observations;
+		free_batch(b);
+		pthread_cond_broadcast(&s->changed);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+struct sender *sender_new(const struct client_options *client, const char *sensor)
+{
+	struct sender *s = xcalloc(1, sizeof(*s));
+	s->client = client;
+	s->end = &s->first;
+	if (sensor) {
+		buffer_putf(&s->sensor, "dribble-sensor: %s", sensor);
+		buffer_put_byte(&s->sensor, 0);
+	}
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->changed, NULL);
+	if (pthread_create(&s->thread, NULL, run, s) != 0)
+		abort();
+	return s;
+}
+
+static void make_key(struct batch *b)
+{
+	uint8_t random[16];
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		abort();
+	strcpy(b->key, "idempotency-key: ");
+	for (size_t i = 0; i < sizeof(random); i++) {
+		static const char digits[] = "0123456789abcdef";
+		char *p = b->key + sizeof("idempotency-key: ") - 1 + 2 * i;
+		p[0] = digits[random[i] >> 4];
+		p[1] = digits[random[i] & 15];
+		p[2] = '\0';
+	}
+}
+
+void sender_hand(struct sender *s, struct buffer *lines, uint64_t observations)
+{
+	if (!lines->n)
+		return;
+	struct batch *b = xcalloc(1, sizeof(*b));
+	b->lines = *lines;
+	b->observations = observations;
+	*lines = BUFFER_INIT;
+	make_key(b);
+	pthread_mutex_lock(&s->lock);
+	if (s->octets + b->lines.n > WAITING_MAX) {
+		s->figures.dropped += observations;
+		pthread_mutex_unlock(&s->lock);
+		free_batch(b);
+		return;
+	}
+	s->octets += b->lines.n;
+	s->figures.waiting += observations;
+	*s->end = b;
+	s->end = &b->next;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void sender_figures(struct sender *s, struct sender_figures *ret)
+{
+	pthread_mutex_lock(&s->lock);
+	*ret = s->figures;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void sender_free(struct sender *s, unsigned grace_ms, struct sender_figures *ret)
+{
+	const struct timespec tick = {0, 10000000};
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_cond_broadcast(&s->changed);
+	for (unsigned waited = 0; s->first && waited < grace_ms; waited += 10) {
+		pthread_mutex_unlock(&s->lock);
+		nanosleep(&tick, NULL);
+		pthread_mutex_lock(&s->lock);
+	}
+	s->giving_up = true;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	*ret = s->figures;
+	for (struct batch *b = s->first, *next; b; b = next) {
+		next = b->next;
+		free_batch(b);
+	}
+	buffer_release(&s->sensor);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->changed);
+	free(s);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Lines of COF on their way to a server: in batches, each with a key of its own, so that one that has to be sent again counts once. While the
+ * server is away they wait in memory, up to a bound; what comes beyond is dropped and counted. */
+#pragma once
+
+#include "cli/client.h"
+
+struct sender;
+
+/* sensor: for the header dribble-sensor; NULL: not said. Borrowed, as client. */
+struct sender *sender_new(const struct client_options *client, const char *sensor);
+
+/* Takes a batch of lines over and leaves an empty buffer. */
+void sender_hand(struct sender *s, struct buffer *lines, uint64_t observations);
+
+struct sender_figures {
+	uint64_t sent, dropped, waiting; /* observations */
+	struct err error;                /* of the last attempt that failed */
+};
+void sender_figures(struct sender *s, struct sender_figures *ret);
+
+/* Tries for at most so long to send what waits, and frees. */
+void sender_free(struct sender *s, unsigned grace_ms, struct sender_figures *ret);
