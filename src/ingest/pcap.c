@@ -35,6 +35,16 @@ static struct reader *pcap_open_reader(const struct reader_options *opt, struct 
 	return r;
 }
 
+static void pcap_identity(const struct reader_options *opt, struct buffer *out)
+{
+	if (opt && opt->filter)
+		buffer_putf(out, "filter %s\n", opt->filter);
+	if (opt && opt->ports)
+		buffer_putf(out, "ports %s\n", opt->ports);
+	if (opt && opt->unmatched)
+		buffer_put_str(out, "unmatched\n");
+}
+
 static int take(struct reader *r, const struct captured *c, const struct sink *sink)
 {
 	if (!r->filter || bpf_passes(r->filter, c))
@@ -90,5 +100,6 @@ const struct reader_format pcap_format = {
 	.finish = pcap_finish,
 	.position = pcap_position,
 	.resume = pcap_resume,
+	.identity = pcap_identity,
 	.close = pcap_close_reader,
 };

@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs"))
 from dribble import *  # noqa: E402,F403
 from dribble import SANITIZER  # noqa: E402
+import dns  # noqa: E402
 import layout  # noqa: E402
 
 DOCS = os.path.join(ROOT, "docs")
@@ -547,6 +548,11 @@ class Place:
         shutil.copy(SEED, os.path.join(self.dir, "feed.ndjson"))
         self.bash("zstd -q -k feed.ndjson; for i in 1 2; do echo '{\"rrname\": \"old.example\", \"rrtype\": \"A\", "
                   "\"rdata\": \"192.0.2.1\", \"time_first\": 1500000000}' | gzip > old/$i.gz; done")
+        client, server = ("203.0.113.9", 4000), ("203.0.113.53", 53)
+        with open(os.path.join(self.dir, "traffic.pcap"), "wb") as f:
+            f.write(dns.pcap([(1600000000_000000, dns.udp_frame(client, server, dns.question("www.example.net", "A"))),
+                              (1600000000_020000, dns.udp_frame(server, client, dns.response(
+                                  "www.example.net", "A", [("www.example.net", "A", "192.0.2.10")])))]))
         if shutil.which("openssl"):
             self.bash("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout key.pem -out chain.pem 2>&1")
 
