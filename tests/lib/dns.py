@@ -103,10 +103,10 @@ def udp_frame(source, destination, payload):
 
 def pcap(frames):
     """A capture of (time in microseconds, frame)."""
-    out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    out = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)]
     for us, frame in frames:
-        out += struct.pack("<4I", us // 1000000, us % 1000000, len(frame), len(frame)) + frame
-    return out
+        out += [struct.pack("<4I", us // 1000000, us % 1000000, len(frame), len(frame)), frame]
+    return b"".join(out)
 
 
 # ---------------------------------------------------------------- dnstap

@@ -164,7 +164,7 @@ def live(where):
         argv += ["--store", store]
     elif where == "server":
         server = Server(store)
-        argv += ["--server", server.url, "--sensor", "probe-7"]
+        argv += ["--server", server.url(), "--sensor", "probe-7"]
     process, log = with_writer([str(a) for a in argv], ["capturing on lo"])
     try:
         out, _ = stop_when_complete(process, log)
