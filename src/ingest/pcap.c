@@ -81,7 +81,7 @@ static int pcap_finish(struct reader *r, const struct sink *sink)
 
 static void pcap_position(const struct reader *r, uint64_t *ret_bytes, uint64_t *ret_lines)
 {
-	*ret_bytes = r->file.bytes + r->file.taken;
+	*ret_bytes = r->file.broken ? UINT64_MAX : r->file.bytes + r->file.taken; /* told once: what follows is lost */
 	*ret_lines = r->file.count;
 }
 
