@@ -17,6 +17,13 @@
 #include "feed/sort.h"
 #include "store/keys.h"
 
+enum {
+	FIRST_SLOTS = 1 << 12,
+	PENDING = 16,      /* observations on their way into the table */
+	PENDING_KEY = 160, /* octets of their keys: longer ones go in at once */
+	AHEAD = 8, /* rows that are fetched ahead of their use; measured: a tenth of the writing time */
+};
+
 struct folded {
 	struct seen seen;    /* strings in the arena */
 	struct bytes rdata;  /* in the arena; empty when the key holds it whole */
@@ -29,6 +36,14 @@ struct slot {
 	struct folded *folded; /* NULL: empty */
 };
 
+/* An observation on its way: the memory that it needs is fetched meanwhile. */
+struct pending {
+	uint64_t hash;
+	struct seen seen; /* without strings */
+	uint32_t key_n;
+	uint8_t key[PENDING_KEY];
+};
+
 struct fold {
 	struct arena arena;
 	struct slot *slots; /* owned */
@@ -37,11 +52,8 @@ struct fold {
 	size_t memory;
 	struct tally *tally; /* owned */
 	struct buffer key; /* scratch */
-};
-
-enum {
-	FIRST_SLOTS = 1 << 12,
-	AHEAD = 8, /* rows that are fetched ahead of their use; measured: a tenth of the writing time */
+	struct pending pending[PENDING];
+	unsigned first, n_pending; /* a ring */
 };
 
 struct fold *fold_new(size_t memory)
@@ -70,6 +82,7 @@ void fold_clear(struct fold *f)
 	arena_clear(&f->arena);
 	memset(f->slots, 0, (f->mask + 1) * sizeof(*f->slots));
 	f->n = 0;
+	f->n_pending = 0;
 	tally_clear(f->tally);
 }
 
@@ -119,26 +132,64 @@ static void merge(struct fold *f, struct folded *to, const struct seen *more)
 	keep_text(f, before.bailiwick, &to->seen.bailiwick);
 }
 
+/* rdata: whole, where the key holds a cut of it; else empty. */
+static void put(struct fold *f, uint64_t hash, struct bytes key, struct bytes rdata, const struct seen *seen)
+{
+	struct slot *slot = find(f, hash, key);
+	if (slot->folded) {
+		merge(f, slot->folded, seen);
+		return;
+	}
+	struct folded *new = arena_alloc(&f->arena, sizeof(*new) + key.n);
+	*new = (struct folded){.key_n = (uint32_t)key.n};
+	memcpy(new->key, key.p, key.n);
+	new->rdata = arena_copy(&f->arena, rdata);
+	merge(f, new, seen);
+	*slot = (struct slot){hash, new};
+	if (++f->n * 2 > f->mask)
+		grow(f);
+}
+
+/* The one that waits longest. */
+static void put_pending(struct fold *f)
+{
+	struct pending *p = &f->pending[f->first];
+	put(f, p->hash, bytes_of(p->key, p->key_n), bytes_of(NULL, 0), &p->seen);
+	f->first = (f->first + 1) % PENDING;
+	f->n_pending--;
+}
+
+static void fetch_folded(const struct fold *f, const struct pending *p)
+{
+	const struct slot *slot = &f->slots[p->hash & f->mask];
+	if (!slot->folded)
+		return;
+	__builtin_prefetch(slot->folded, 1);
+	__builtin_prefetch((const char *)slot->folded + 64);
+}
+
+/* The slot is fetched when an observation comes, what the slot points at some observations later, and both are looked at
+ * some more later: of a large table nearly each look would wait for memory. */
 void fold_add(struct fold *f, const struct observation *o)
 {
 	buffer_clear(&f->key);
 	bool cut = key_put_owner_row(&f->key, o->owner, o->rrtype, o->form, o->rdata);
 	struct bytes key = buffer_bytes(&f->key);
 	uint64_t hash = hash64(key.p, key.n);
-	struct slot *slot = find(f, hash, key);
-	if (slot->folded) {
-		merge(f, slot->folded, &o->seen);
+	if (cut || key.n > PENDING_KEY || o->seen.sensor_id.n || o->seen.bailiwick.n) { /* order is no matter */
+		put(f, hash, key, cut ? o->rdata : bytes_of(NULL, 0), &o->seen);
 		return;
 	}
-	struct folded *new = arena_alloc(&f->arena, sizeof(*new) + key.n);
-	*new = (struct folded){.key_n = (uint32_t)key.n};
-	memcpy(new->key, key.p, key.n);
-	if (cut)
-		new->rdata = arena_copy(&f->arena, o->rdata);
-	merge(f, new, &o->seen);
-	*slot = (struct slot){hash, new};
-	if (++f->n * 2 > f->mask)
-		grow(f);
+	if (f->n_pending == PENDING)
+		put_pending(f);
+	struct pending *p = &f->pending[(f->first + f->n_pending++) % PENDING];
+	p->hash = hash;
+	p->seen = o->seen;
+	p->key_n = (uint32_t)key.n;
+	memcpy(p->key, key.p, key.n);
+	__builtin_prefetch(&f->slots[hash & f->mask]);
+	if (f->n_pending > PENDING / 2)
+		fetch_folded(f, &f->pending[(f->first + f->n_pending - 1 - PENDING / 2) % PENDING]);
 }
 
 struct tally *fold_tally(struct fold *f)
@@ -148,7 +199,7 @@ struct tally *fold_tally(struct fold *f)
 
 bool fold_is_empty(const struct fold *f)
 {
-	return !f->n && !tally_rows(f->tally);
+	return !f->n && !f->n_pending && !tally_rows(f->tally);
 }
 
 bool fold_is_full(const struct fold *f)
@@ -158,14 +209,16 @@ bool fold_is_full(const struct fold *f)
 	return f->n && arena_used(&f->arena) + (f->mask + 1) * sizeof(*f->slots) > f->memory;
 }
 
-size_t fold_records(const struct fold *f)
+size_t fold_records(struct fold *f)
 {
+	while (f->n_pending)
+		put_pending(f);
 	return f->n;
 }
 
 uint64_t fold_rows_expected(const struct fold *f)
 {
-	return 2 * (uint64_t)f->n + tally_rows(f->tally);
+	return 2 * ((uint64_t)f->n + f->n_pending) + tally_rows(f->tally);
 }
 
 /* --- writing --- */
@@ -241,6 +294,7 @@ int fold_write(struct fold *f, struct run *run, struct err *e)
 	struct writing w = {0};
 	struct buffer value = BUFFER_INIT;
 	struct record_scratch scratch;
+	fold_records(f); /* none is on its way any more */
 	int rc = make_rows(f, &w, e);
 	if (rc == 0)
 		rc = tally_write(f->tally, run, e);

@@ -27,7 +27,7 @@ bool fold_is_empty(const struct fold *f);
 bool fold_is_full(const struct fold *f);
 
 /* Distinct records held. */
-size_t fold_records(const struct fold *f);
+size_t fold_records(struct fold *f);
 
 /* Rows that fold_write will add. */
 uint64_t fold_rows_expected(const struct fold *f);
