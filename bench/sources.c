@@ -153,10 +153,44 @@ static void write_cof(struct output *out, const struct observation *o)
 		    (unsigned long long)o->seen.first_s, (unsigned long long)o->seen.first_s);
 }
 
+/* An Ethernet frame of IPv4 and UDP with out->message, in a record of a capture. */
+static void write_packet(struct output *out, uint32_t time_s, bool response)
+{
+	static const uint8_t client[] = {192, 0, 2, 1}, server[] = {198, 51, 100, 53};
+	size_t udp = 8 + out->message.n;
+	uint16_t port = (uint16_t)(1024 + out->n % 60000);
+	uint32_t record[] = {time_s, response ? 512345 : 500000, (uint32_t)(34 + udp), (uint32_t)(34 + udp)};
+	struct buffer *b = &out->out;
+	buffer_put(b, record, sizeof(record));
+	buffer_put(b, "\2\0\0\0\0\1\2\0\0\0\0\2\x08\0", 14);
+	buffer_put(b, "\x45\0", 2);
+	put_u16(b, 20 + udp);
+	buffer_put(b, "\0\0\x40\0\x40\x11\0\0", 8); /* no fragment, UDP, no checksum */
+	buffer_put(b, response ? server : client, 4);
+	buffer_put(b, response ? client : server, 4);
+	put_u16(b, response ? 53 : port);
+	put_u16(b, response ? port : 53);
+	put_u16(b, udp);
+	put_u16(b, 0);
+	buffer_put_bytes(b, buffer_bytes(&out->message));
+}
+
+/* The question, then its answer. */
+static void write_pcap(struct output *out, const struct observation *o)
+{
+	for (int response = 0; response < 2; response++) {
+		buffer_clear(&out->message);
+		put_message(&out->message, o, (uint16_t)(out->n * 40503), response);
+		write_packet(out, (uint32_t)o->seen.first_s, response);
+	}
+}
+
 static void write_begin(struct output *out)
 {
 	if (strcmp(out->format, "dnstap") == 0)
 		control_write(CONTROL_START, bytes_str(DNSTAP_CONTENT_TYPE), &out->out);
+	else if (strcmp(out->format, "pcap") == 0)
+		buffer_put(&out->out, (const uint32_t[]){0xa1b2c3d4, 2 | 4 << 16, 0, 0, 262144, 1}, 24);
 	else if (strcmp(out->format, "cof") != 0)
 		die("there is no such format to write");
 }
@@ -165,6 +199,8 @@ static void write_one(struct output *out, const struct observation *o)
 {
 	if (strcmp(out->format, "dnstap") == 0)
 		write_dnstap(out, o);
+	else if (strcmp(out->format, "pcap") == 0)
+		write_pcap(out, o);
 	else
 		write_cof(out, o);
 	out->n++;
