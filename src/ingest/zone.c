@@ -453,7 +453,7 @@ static int take_rest(struct reader *r, struct zone_file *f, const struct sink *s
 static bool zone_recognises(struct bytes head)
 {
 	struct bytes rest = without_bom(head), word;
-	if (memchr(head.p, 0, head.n))
+	if (head.n && memchr(head.p, 0, head.n))
 		return false;
 	for (;;) {
 		size_t i = 0;
