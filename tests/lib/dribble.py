@@ -5,6 +5,7 @@ A test file declares its tests with @check and ends in main(). Nothing here slee
 time: whatever has to happen is polled for, with a deadline that DRIBBLE_TEST_SLOW stretches.
 """
 import atexit
+import functools
 import json
 import os
 import random
@@ -24,6 +25,14 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 DRIBBLE = os.path.abspath(os.environ.get("DRIBBLE", os.path.join(ROOT, "build", "dribble")))
 SLOW = float(os.environ.get("DRIBBLE_TEST_SLOW", "1"))
 SEED = os.path.join(ROOT, "sample", "seed.ndjson")
+
+@functools.lru_cache
+def sanitized():
+    """By how much the program may take more memory: what is freed stays in ASan's quarantine, and TSan has a shadow of all."""
+    with open(DRIBBLE, "rb") as f:
+        octets = f.read()
+    return 8 if b"__tsan_init" in octets else 4 if b"__asan_init" in octets else 1
+
 
 SANITIZER = re.compile(rb"(Address|Leak|Memory|Thread|UndefinedBehavior)Sanitizer|runtime error:"
                        rb"|Assertion .* failed|==\d+==ERROR")
