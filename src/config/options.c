@@ -116,7 +116,7 @@ const struct option_row option_rows[] = {
 	 "For stub zones that the world's DNSSEC proves not to exist."},
 	{"active_types", OPTION_STRING, CONFIG_FOR_SERVER, AT(active_types), 0, 0, NULL, "A,AAAA,CNAME,MX,NS,SOA,PTR", "TYPES",
 	 "types to ask for, separated by commas; PTR is for addresses, the others are for names",
-	 "At most 16. Of a lookup with a filter only those of its types are asked for."},
+	 "At most 16. Of a lookup with a filter only those of its types are asked for; TXT of a name always when the filter has it."},
 	{"active_budget", OPTION_DURATION, CONFIG_FOR_SERVER, AT(active_budget_ms), 1, 60000, NULL, "300ms", "TIME",
 	 "longest time that an answer waits for the living DNS", "What comes later is stored for the next lookup."},
 	{"active_ttl_min", OPTION_DURATION, CONFIG_FOR_SERVER, AT(active_ttl_min_ms), 0, 86400000, NULL, "1m", "TIME",

@@ -108,12 +108,30 @@ static bool name_of(struct bytes value, struct aim *a)
 	return n > 0;
 }
 
+static bool is_named(uint16_t type, const struct filter *filter)
+{
+	for (size_t i = 0; filter && i < filter->n; i++) {
+		if (filter->types[i] == type)
+			return true;
+	}
+	return false;
+}
+
 static bool is_wanted(uint16_t type, const struct filter *filter)
 {
-	bool wanted = !filter || (!filter->n && !filter->nothing);
-	for (size_t i = 0; filter && i < filter->n; i++)
-		wanted = wanted || filter->types[i] == type;
-	return wanted;
+	return !filter || (!filter->n && !filter->nothing) || is_named(type, filter);
+}
+
+/* What is asked for on request only. */
+static void add_text(const struct aim_types *types, const struct filter *filter, struct aim *a)
+{
+	bool names = false, again = false;
+	for (size_t i = 0; i < types->n; i++)
+		names = names || types->p[i] != RRTYPE_PTR;
+	for (size_t i = 0; i < a->n; i++)
+		again = again || a->types[i] == RRTYPE_TXT;
+	if (names && !again && a->n < AIM_TYPES_MAX && is_named(RRTYPE_TXT, filter))
+		a->types[a->n++] = RRTYPE_TXT;
 }
 
 bool aim_take(struct bytes value, const struct aim_types *types, const struct filter *filter, struct aim *ret)
@@ -137,6 +155,8 @@ bool aim_take(struct bytes value, const struct aim_types *types, const struct fi
 		if ((types->p[i] == RRTYPE_PTR) == reverse && is_wanted(types->p[i], filter))
 			a.types[a.n++] = types->p[i];
 	}
+	if (!reverse)
+		add_text(types, filter, &a);
 	*ret = a;
 	return a.n > 0;
 }

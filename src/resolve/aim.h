@@ -30,6 +30,7 @@ struct aim {
 };
 
 /* An address, or its reverse name in full, aims at PTR; any other name at the rest of the types, the address types first.
- * Those that filter does not have are left out; filter may be NULL. False when the value is neither an address nor a host's or zone's name (letters, digits, -, _;
+ * Those that filter does not have are left out; filter may be NULL. TXT is asked of a name that any type is asked of, if filter has
+ * it, among the types or not. False when the value is neither an address nor a host's or zone's name (letters, digits, -, _;
  * a label of * is none), or nothing is to be asked. */
 bool aim_take(struct bytes value, const struct aim_types *types, const struct filter *filter, struct aim *ret);

@@ -108,6 +108,8 @@ struct resolver {
 	uint64_t stored, durable, settling;
 	unsigned failed_names; /* in a row */
 	uint64_t next_probe_ms;
+	unsigned telling; /* askings that are complete and whose `done` has not returned */
+	pthread_cond_t told; /* none is */
 	bool hushed, ending;
 	struct resolver_figures figures;
 	/* Of the message that is being taken, the asking thread's. */
@@ -179,18 +181,27 @@ static void complete(struct asking *a, struct asking **told)
 	a->complete = true;
 	if (!waits)
 		return;
+	a->r->telling++;
 	a->next = *told;
 	*told = a;
 }
 
 /* Without the lock. Whoever is told may free the asking at once. */
-static void tell(struct asking *told)
+static void tell(struct resolver *r, struct asking *told)
 {
-	while (told) {
+	unsigned n = 0;
+	for (; told; n++) {
 		struct asking *a = told;
 		told = a->next;
 		a->done(a->ctx);
 	}
+	if (!n)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->telling -= n;
+	if (!r->telling)
+		pthread_cond_broadcast(&r->told);
+	pthread_mutex_unlock(&r->lock);
 }
 
 static bool is_settled(const struct asking *a)
@@ -591,7 +602,7 @@ static void answered(void *ctx, void *question, const struct upstream_answer *an
 	r->figures.in_flight--;
 	pthread_mutex_unlock(&r->lock);
 	free(q);
-	tell(told);
+	tell(r, told);
 }
 
 /* --- the asking thread --- */
@@ -622,7 +633,7 @@ static int look(struct resolver *r)
 	}
 	uint64_t wait = r->next_look_ms > now ? r->next_look_ms - now : 0;
 	pthread_mutex_unlock(&r->lock);
-	tell(told);
+	tell(r, told);
 	return wait > 60000 ? 60000 : (int)wait;
 }
 
@@ -705,7 +716,7 @@ static void *settle(void *arg)
 				complete(a, &told);
 		}
 		pthread_mutex_unlock(&r->lock);
-		tell(told);
+		tell(r, told);
 		pthread_mutex_lock(&r->lock);
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -780,6 +791,7 @@ int resolver_new(const struct config *config, struct collector *collector, const
 	r->next_look_ms = UINT64_MAX;
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->work, NULL);
+	pthread_cond_init(&r->told, NULL);
 	r->names = recall_new(NAMES_RECALLED);
 	r->records = recall_new(RECORDS_RECALLED);
 	r->all = rates_new(config->active_rate, 1);
@@ -809,7 +821,12 @@ void resolver_hush(struct resolver *r)
 	while (r->waiting)
 		complete(r->waiting, &told);
 	pthread_mutex_unlock(&r->lock);
-	tell(told);
+	tell(r, told);
+	/* Other threads may be about to tell theirs: whoever stops after this must find nobody waiting. */
+	pthread_mutex_lock(&r->lock);
+	while (r->telling)
+		pthread_cond_wait(&r->told, &r->lock);
+	pthread_mutex_unlock(&r->lock);
 }
 
 static void free_questions(struct resolver *r)
@@ -850,6 +867,7 @@ void resolver_free(struct resolver *r)
 		close(r->wake);
 	pthread_mutex_destroy(&r->lock);
 	pthread_cond_destroy(&r->work);
+	pthread_cond_destroy(&r->told);
 	free(r);
 }
 

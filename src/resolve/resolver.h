@@ -57,7 +57,7 @@ bool resolver_is_wanted(const struct config *config);
 /* config, collector and exclusion (may be NULL) are borrowed. */
 int resolver_new(const struct config *config, struct collector *collector, const struct exclusion *exclusion,
                  struct resolver **ret, struct err *e);
-/* Nobody waits any longer, now and from now on: every asking is done. */
+/* Nobody waits any longer, now and from now on: every asking is done, and every done has returned. */
 void resolver_hush(struct resolver *r);
 /* After resolver_hush; all askings are freed. Takes NULL. */
 void resolver_free(struct resolver *r);

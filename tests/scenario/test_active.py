@@ -230,13 +230,16 @@ def pointer():
     eq(rows(shop().ask("7.113.0.203.in-addr.arpa")), want)
 
 
-@check("only types of the filter are asked for; TXT is not asked for unless it is configured")
+@check("only types of the filter are asked for; TXT when it has it, or it is configured")
 def types():
     asked = metric(shop(), "active_questions_total")
-    eq(rows(shop().ask("text.shop.test", rrtype="TXT")), [])
+    eq(rows(shop().ask("text.shop.test", rrtype="HINFO")), [])
     eq(metric(shop(), "active_questions_total"), asked)
     eq(rows(shop().ask("mail.shop.test", rrtype="A")), [("mail.shop.test", "A", "192.0.2.25", 1)])
     eq(metric(shop(), "active_questions_total"), asked + 1)
+    eq(rows(shop().ask("text.shop.test", rrtype="MX")), [])
+    eq(rows(shop().ask("text.shop.test", rrtype="TXT")), [("text.shop.test", "TXT", '"only on request"', 1)])
+    eq(metric(shop(), "active_questions_total"), asked + 3)
     server = active("--active-types", "TXT", stub=f"shop.test=127.0.0.1@{knot().port}")
     eq(rows(server.ask("text.shop.test")), [("text.shop.test", "TXT", '"only on request"', 1)])
     server.stop()

@@ -67,12 +67,32 @@ static void test_filters(void **state)
 	(void)state;
 	assert_int_equal(filter_parse(bytes_str("A,TXT,SOA"), &f, NULL), 0);
 	assert_true(aim_take(bytes_str("circl.lu"), &all, &f, &aim));
-	assert_int_equal(aim.n, 2);
+	assert_int_equal(aim.n, 3);
 	assert_int_equal(aim.types[0], 1);
 	assert_int_equal(aim.types[1], 6);
+	assert_int_equal(aim.types[2], 16);
 	assert_false(aim_take(bytes_str("1.2.3.4"), &all, &f, &aim));
 	assert_int_equal(filter_parse(bytes_str("NOSUCH"), &f, NULL), 0);
 	assert_false(aim_take(bytes_str("circl.lu"), &all, &f, &aim));
+}
+
+/* On request, once, of names only, and not when only addresses are asked for. */
+static void test_text(void **state)
+{
+	struct aim_types with, addresses;
+	struct filter f = {0};
+	struct aim aim;
+	(void)state;
+	assert_int_equal(aim_types_parse(bytes_str("TXT,A"), &with, NULL), 0);
+	assert_int_equal(aim_types_parse(bytes_str("PTR"), &addresses, NULL), 0);
+	assert_int_equal(filter_parse(bytes_str("TXT"), &f, NULL), 0);
+	assert_true(aim_take(bytes_str("circl.lu"), &all, &f, &aim));
+	assert_int_equal(aim.n, 1);
+	assert_true(aim_take(bytes_str("circl.lu"), &with, &f, &aim));
+	assert_int_equal(aim.n, 1);
+	assert_int_equal(aim.types[0], 16);
+	assert_false(aim_take(bytes_str("4.3.2.1.in-addr.arpa"), &all, &f, &aim));
+	assert_false(aim_take(bytes_str("circl.lu"), &addresses, &f, &aim));
 }
 
 static void test_types(void **state)
@@ -95,7 +115,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names), cmocka_unit_test(test_addresses), cmocka_unit_test(test_nothing),
-		cmocka_unit_test(test_filters), cmocka_unit_test(test_types),
+		cmocka_unit_test(test_filters), cmocka_unit_test(test_text), cmocka_unit_test(test_types),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, setup, NULL);
