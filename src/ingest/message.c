@@ -36,6 +36,11 @@ struct message_reader *message_reader_new(void)
 	return xcalloc(1, sizeof(struct message_reader));
 }
 
+uint32_t message_ttl(const struct message_reader *m)
+{
+	return m->response.ttl_s;
+}
+
 void message_reader_free(struct message_reader *m)
 {
 	if (!m)
@@ -97,6 +102,7 @@ static const char *read_record(struct message_reader *m)
 		return NULL;
 	}
 	r->type = type;
+	r->ttl_s = (uint32_t)get_u16(p + 4) << 16 | get_u16(p + 6);
 	r->rdata = (uint32_t)m->response.octets.n;
 	if (wire_rdata(m->wire, at, size, type, &m->response.octets, &form) < 0)
 		return "rdata is not of its type";

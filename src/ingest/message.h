@@ -39,6 +39,9 @@ struct message_context {
 int message_take(struct message_reader *m, struct bytes wire, const struct message_context *about,
                  const struct sink *sink, const char **ret_reason);
 
+/* While the sink's observe runs: the TTL of that record, as it stands in the message. */
+uint32_t message_ttl(const struct message_reader *m);
+
 /* The head of a message, and the first question when there is one: for matching answers with questions. */
 struct message_head {
 	uint16_t id;

@@ -215,6 +215,7 @@ int response_hand_out(struct response *r, const struct seen *seen, const struct 
 		o.rrtype = rec->type;
 		o.form = (enum rdata_form)rec->form;
 		o.rdata = rdata_of(r, rec);
+		r->ttl_s = rec->ttl_s;
 		rc = sink->observe(sink->ctx, &o);
 	}
 	for (int why = 0; why < LEFT_OUT_REASONS; why++)

@@ -14,6 +14,7 @@
 
 struct response_record {
 	uint32_t owner, rdata; /* places in octets */
+	uint32_t ttl_s;        /* of messages */
 	uint16_t type;
 	uint16_t rdata_n;
 	uint8_t owner_n;
@@ -29,6 +30,7 @@ struct response {
 	uint32_t qname; /* the name asked for: its place in octets */
 	uint8_t qname_n;
 	uint64_t left_out[LEFT_OUT_REASONS]; /* told when it is handed out */
+	uint32_t ttl_s; /* of the record that the sink is given just now */
 
 	size_t cap;
 	uint32_t *slots; /* owned: a hash table of records, place + 1; 0 is empty */

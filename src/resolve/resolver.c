@@ -493,7 +493,18 @@ void asking_free(struct asking *a)
 
 /* --- answers, on the asking thread --- */
 
-/* A record counts once in its TTL, however many answers bring it. */
+static uint64_t bounded_ttl_ms(const struct resolver *r, uint64_t ttl_s)
+{
+	uint64_t ms = ttl_s * 1000;
+	if (ms < r->config->active_ttl_min_ms)
+		ms = r->config->active_ttl_min_ms;
+	if (ms > r->config->active_ttl_max_ms)
+		ms = r->config->active_ttl_max_ms;
+	return ms + 1000; /* libunbound counts whole seconds: its cache would answer once more */
+}
+
+/* A record counts once in its TTL, however many answers bring it: that may be longer than its message's, of which libunbound
+ * asks for the rest only. */
 static int observe(void *ctx, const struct observation *o)
 {
 	struct resolver *r = ctx;
@@ -509,7 +520,8 @@ static int observe(void *ctx, const struct observation *o)
 	buffer_release(&octets);
 	if (recall_has(r->records, &key, r->take_now_ms, &what))
 		return 0;
-	recall_put(r->records, &key, r->take_until_ms, 0);
+	uint64_t until = r->take_now_ms + bounded_ttl_ms(r, message_ttl(r->reader));
+	recall_put(r->records, &key, until > r->take_until_ms ? until : r->take_until_ms, 0);
 	own.seen.sensor_id = bytes_str(sensor);
 	r->taken++;
 	return r->sink.observe(r->sink.ctx, &own);
@@ -539,16 +551,6 @@ static bool store_message(struct resolver *r, struct bytes message, uint64_t unt
 	collector_leave(r->entry);
 	*ret_records = r->taken;
 	return true;
-}
-
-static uint64_t bounded_ttl_ms(const struct resolver *r, uint64_t ttl_s)
-{
-	uint64_t ms = ttl_s * 1000;
-	if (ms < r->config->active_ttl_min_ms)
-		ms = r->config->active_ttl_min_ms;
-	if (ms > r->config->active_ttl_max_ms)
-		ms = r->config->active_ttl_max_ms;
-	return ms + 1000; /* libunbound counts whole seconds: its cache would answer once more */
 }
 
 static void note_sound(struct resolver *r)

@@ -171,7 +171,7 @@ static int set_zones(struct upstream *u, const struct upstream_options *opt, str
 	return failed ? err_set(e, ERR_USAGE, "libunbound takes no forwarder or stub: %s", ub_strerror(failed)) : 0;
 }
 
-/* libunbound answers some zones by itself: not those that there is a server for. The context takes no options afterwards. */
+/* libunbound answers some zones by itself: not those that there is a server for, nor their apex. The context takes no options afterwards. */
 static int open_zones(struct upstream *u, const struct upstream_options *opt, struct err *e)
 {
 	struct buffer text = BUFFER_INIT;
@@ -180,7 +180,10 @@ static int open_zones(struct upstream *u, const struct upstream_options *opt, st
 	size_t n;
 	int failed = 0;
 	for (size_t i = 0; i < opt->n_stubs && !failed; i++) {
-		if (upstream_stub_parse(opt->stubs[i], zone, &n, &address))
+		if (!upstream_stub_parse(opt->stubs[i], zone, &n, &address))
+			continue;
+		failed = ub_ctx_zone_remove(u->ctx, name_text(bytes_of(zone, n), &text));
+		if (!failed)
 			failed = ub_ctx_zone_add(u->ctx, name_text(bytes_of(zone, n), &text), "transparent");
 	}
 	buffer_release(&text);

@@ -319,6 +319,27 @@ def ttl():
     server.stop()
 
 
+@check("a record of an alias counts once in its own TTL, however often the rest is asked for")
+def alias_ttl():
+    def answer(name, kind):
+        return [record(name, "CNAME", 3600, "web.test")] if name == "www.test" else address("192.0.2.1", ttl=1)(name, kind)
+    puppet = Puppet(answer)
+    server = active("--active-ttl-min", "1s", "--active-types", "A", stub=f"test=127.0.0.1@{puppet.port}")
+    wait_for(lambda: rows(server.ask("www.test")) and puppet.times("web.test", "A") > 1, 15, "the address is asked for again")
+    wait_for(lambda: rows(server.ask("web.test", rrtype="A", headers=OFF))[0][3] > 1, 5, "the address is counted again")
+    eq([r for r in rows(server.ask("www.test", headers=OFF)) if r[1] == "CNAME"], [("www.test", "CNAME", "web.test", 1)])
+    server.stop()
+
+
+@check("what libunbound would make up of a zone is not asked of it where there is a stub")
+def apex():
+    puppet = Puppet(lambda name, kind: [])
+    server = active("--active-types", "SOA,NS", stub=f"test=127.0.0.1@{puppet.port}")
+    eq(rows(server.ask("test")), [row for row in rows(server.ask("test", headers=OFF)) if "localhost" not in row[2]])
+    eq(puppet.times("test", "NS"), 1)
+    server.stop()
+
+
 # ---------------------------------------------------------------- what goes wrong
 
 @check("bogus answers store nothing; the same answers without validation do")
