@@ -18,6 +18,7 @@ struct partial {
 	bool used, ended; /* ended: the last fragment was seen, so that the size is known */
 	uint8_t from[16], to[16];
 	uint32_t id;
+	uint16_t space;       /* in which id is unique: see space_of */
 	uint8_t protocol;     /* of the first fragment */
 	uint64_t time_s;      /* of the fragment that came first */
 	uint64_t order;       /* in which the packets were begun */
@@ -54,9 +55,17 @@ static void drop(struct partial *p)
 	*p = (struct partial){0};
 }
 
+/* IPv4 has ids of their own for each protocol (RFC 791); in IPv6 fragments of one packet may name different ones (RFC 8200 4.5). */
+static uint16_t space_of(const struct datagram *d)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	return memcmp(d->from, mapped, sizeof(mapped)) == 0 ? d->protocol : UINT16_MAX;
+}
+
 static bool is_of(const struct partial *p, const struct datagram *d)
 {
-	return p->used && p->id == d->id && memcmp(p->from, d->from, 16) == 0 && memcmp(p->to, d->to, 16) == 0;
+	return p->used && p->id == d->id && p->space == space_of(d) &&
+	       memcmp(p->from, d->from, 16) == 0 && memcmp(p->to, d->to, 16) == 0;
 }
 
 /* The packet that a fragment belongs to, or a place for it. */
@@ -77,6 +86,7 @@ static struct partial *find(struct fragments *f, uint64_t time_s, const struct d
 	memcpy(oldest->from, d->from, 16);
 	memcpy(oldest->to, d->to, 16);
 	oldest->id = d->id;
+	oldest->space = space_of(d);
 	oldest->time_s = time_s;
 	oldest->order = ++f->begun;
 	return oldest;

@@ -170,7 +170,7 @@ static int take_next(struct streams *s, struct stream *st, struct bytes b, const
 			continue;
 		rc = call->message(call->ctx, bytes_of(m->p + 2, m->n - 2));
 		s->held -= m->n;
-		buffer_clear(m);
+		buffer_release(m); /* not kept for the next one: only what is held is counted */
 	}
 	return rc;
 }
@@ -286,7 +286,10 @@ int streams_take(struct streams *s, const struct datagram *d, const struct trans
 	}
 	if (t->payload.n && !t->reset)
 		rc = take(s, st, sequence, t->payload, &call);
-	if (t->end && (t->reset || !st->n_ahead))
+	/* FIN may overtake the segment before it: the end is where all before it is in */
+	uint32_t to = sequence + (uint32_t)t->payload.n;
+	bool whole = !st->n_ahead && (!st->synced || to == st->expected);
+	if (t->end && (t->reset || whole))
 		drop(s, st);
 	while (s->held > STREAM_HELD_MAX)
 		drop(s, s->oldest);

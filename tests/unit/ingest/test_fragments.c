@@ -63,6 +63,25 @@ static void test_interleaved(void **state)
 	fragments_free(f);
 }
 
+/* Packets of two protocols between the same hosts may have the same id: in IPv4 they are two, in IPv6 one. */
+static void test_protocols(void **state)
+{
+	(void)state;
+	struct fragments *f = fragments_new();
+	for (int v4 = 0; v4 < 2; v4++) {
+		struct datagram first = piece(1, 0, 16), rest = piece(1, 16, 46), other;
+		if (v4)
+			first.from[10] = first.from[11] = rest.from[10] = rest.from[11] = 0xff;
+		other = rest;
+		other.protocol = 1;
+		assert_int_equal(take(f, 10, first), 0);
+		assert_int_equal(take(f, 10, other), v4 ? 0 : 1);
+		if (v4)
+			assert_int_equal(take(f, 10, rest), 1);
+	}
+	fragments_free(f);
+}
+
 static void test_overlaps(void **state)
 {
 	(void)state;
@@ -118,7 +137,8 @@ static void test_age_and_number(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_any_order), cmocka_unit_test(test_interleaved),    cmocka_unit_test(test_overlaps),
+		cmocka_unit_test(test_any_order), cmocka_unit_test(test_interleaved),    cmocka_unit_test(test_protocols),
+		cmocka_unit_test(test_overlaps),
 		cmocka_unit_test(test_lengths),   cmocka_unit_test(test_age_and_number),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -131,6 +131,20 @@ static void test_taken_up(void **state)
 	buffer_release(&b);
 }
 
+/* The connection's end comes before its last segment. */
+static void test_end_overtakes(void **state)
+{
+	(void)state;
+	struct buffer b = sequence_of(1, 1);
+	send(3500, 99, SYN, bytes_of(NULL, 0));
+	send(3500, 100, ACK, part(&b, 0, 20));
+	send(3500, 100 + (uint32_t)b.n, FIN | ACK, bytes_of(NULL, 0));
+	send(3500, 120, ACK, part(&b, 20, b.n));
+	expect("1 ");
+	assert_int_equal(streams_held(streams), 0);
+	buffer_release(&b);
+}
+
 static void test_loss(void **state)
 {
 	(void)state;
@@ -204,6 +218,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cut_anywhere, begin, end),
 		cmocka_unit_test_setup_teardown(test_any_order_and_twice, begin, end),
 		cmocka_unit_test_setup_teardown(test_taken_up, begin, end),
+		cmocka_unit_test_setup_teardown(test_end_overtakes, begin, end),
 		cmocka_unit_test_setup_teardown(test_loss, begin, end),
 		cmocka_unit_test_setup_teardown(test_noise, begin, end),
 		cmocka_unit_test_setup_teardown(test_tiny, begin, end),
