@@ -66,6 +66,7 @@ struct capture {
 	struct collector_entry *entry;
 	struct sink collecting; /* the collector's */
 	struct sender *sender;
+	struct sender_figures sent; /* what it said at last */
 	struct answer answer;
 	struct buffer lines;
 	uint64_t in_lines; /* observations in lines */
@@ -174,11 +175,12 @@ static int close_output(struct capture *c)
 	struct err e;
 	int rc = flush(c, true);
 	if (c->sender) {
-		struct sender_figures f;
-		sender_free(c->sender, GRACE_MS, &f);
-		if (f.waiting || f.dropped)
+		const struct sender_figures *f = &c->sent;
+		sender_free(c->sender, GRACE_MS, &c->sent);
+		c->sender = NULL;
+		if (f->waiting || f->dropped)
 			rc = cli_fail("capture", ERR_IO, "%llu observations did not reach the server: %s",
-			              (unsigned long long)(f.waiting + f.dropped), f.error.text);
+			              (unsigned long long)(f->waiting + f->dropped), f->error.text);
 	}
 	if (c->collector) {
 		collector_close(c->entry);
@@ -202,12 +204,11 @@ static void show_figures(struct capture *c)
 		fprintf(stderr, ", %llu packets, %llu dropped by the kernel", (unsigned long long)received,
 		        (unsigned long long)dropped);
 	}
-	if (c->sender) {
-		struct sender_figures f;
-		sender_figures(c->sender, &f);
-		fprintf(stderr, ", %llu sent, %llu waiting, %llu dropped", (unsigned long long)f.sent,
-		        (unsigned long long)f.waiting, (unsigned long long)f.dropped);
-	}
+	if (c->sender)
+		sender_figures(c->sender, &c->sent);
+	if (c->client.url)
+		fprintf(stderr, ", %llu sent, %llu waiting, %llu dropped", (unsigned long long)c->sent.sent,
+		        (unsigned long long)c->sent.waiting, (unsigned long long)c->sent.dropped);
 	for (int i = 0; i < LEFT_OUT_REASONS; i++) {
 		if (c->left_out[i])
 			fprintf(stderr, ", %s %llu", left_out_name((enum left_out)i), (unsigned long long)c->left_out[i]);
@@ -296,6 +297,18 @@ static int from_interface(struct capture *c)
 	return rc;
 }
 
+/* A file waits for the server, as an interface cannot. */
+static int wait_for_server(struct capture *c)
+{
+	const struct timespec tick = {0, 10000000};
+	int rc = 0;
+	while (rc >= 0 && !stopping && c->sender && sender_is_busy(c->sender)) {
+		nanosleep(&tick, NULL);
+		rc = tend(c);
+	}
+	return rc;
+}
+
 static int from_file(struct capture *c, struct input *in)
 {
 	struct bytes run;
@@ -312,6 +325,8 @@ static int from_file(struct capture *c, struct input *in)
 		leave(c);
 		if (rc >= 0)
 			rc = tend(c);
+		if (rc >= 0)
+			rc = wait_for_server(c);
 	}
 	if (rc >= 0 && more < 0 && more != ERR_CANCELLED)
 		rc = cli_fail("capture", more, "%s", e.text);
@@ -327,8 +342,9 @@ static int open_interface(struct capture *c)
 {
 	char warning[256];
 	struct err e;
-	unsigned long buffer = c->buffer ? strtoul(c->buffer, NULL, 10) : 32;
-	if (buffer < 1 || buffer > 1024)
+	char *end = NULL;
+	unsigned long buffer = c->buffer ? strtoul(c->buffer, &end, 10) : 32;
+	if ((end && *end) || buffer < 1 || buffer > 1024)
 		return cli_fail("capture", ERR_USAGE, "--buffer %s: it is not a number from 1 to 1024", c->buffer);
 	const struct live_options opt = {.interface = c->interface,
 	                                 .filter = c->reader.filter,

@@ -10,7 +10,10 @@
 #include "base/buffer.h"
 #include "cli/out.h"
 
-enum { ANSWER_MAX = 1 << 20 };
+enum {
+	ANSWER_MAX = 1 << 20,
+	SILENCE_SECONDS = 120,
+};
 
 struct transfer {
 	CURL *curl;
@@ -21,6 +24,7 @@ struct transfer {
 	struct input *in;
 	struct bytes run;
 	struct buffer *cursor;
+	const atomic_bool *stop; /* NULL: nobody stops it */
 	struct err *e;
 	int rc;
 };
@@ -89,6 +93,14 @@ static size_t on_read(char *to, size_t size, size_t n, void *ctx)
 	return take;
 }
 
+/* libcurl asks at least once a second. */
+static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	const struct transfer *t = ctx;
+	(void)a, (void)b, (void)c, (void)d;
+	return atomic_load(t->stop);
+}
+
 static struct curl_slist *header_list(const struct client_options *opt, const char *const *headers)
 {
 	struct curl_slist *list = NULL;
@@ -137,6 +149,8 @@ static int perform(struct transfer *t, const struct client_options *opt, const c
 	buffer_release(&url);
 	if (t->rc < 0)
 		return t->rc;
+	if (code == CURLE_ABORTED_BY_CALLBACK)
+		return err_set(t->e, ERR_CANCELLED, "%s: it had not answered yet", opt->url);
 	if (code != CURLE_OK)
 		return err_set(t->e, ERR_IO, "%s: %s", opt->url, *detail ? detail : curl_easy_strerror(code));
 	if (t->status != 200) {
@@ -176,6 +190,13 @@ static int post(struct transfer *t, const struct client_options *opt, const char
 	curl_easy_setopt(t->curl, CURLOPT_READDATA, t);
 	if (!t->in)
 		curl_easy_setopt(t->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->run.n);
+	if (t->stop) {
+		curl_easy_setopt(t->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		curl_easy_setopt(t->curl, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_SECONDS);
+		curl_easy_setopt(t->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+		curl_easy_setopt(t->curl, CURLOPT_XFERINFODATA, t);
+		curl_easy_setopt(t->curl, CURLOPT_NOPROGRESS, 0L);
+	}
 	int rc = perform(t, opt, path, headers);
 	curl_easy_cleanup(t->curl);
 	buffer_put_byte(&t->body, 0);
@@ -194,8 +215,8 @@ int client_post(const struct client_options *opt, const char *path, const char *
 }
 
 int client_post_bytes(const struct client_options *opt, const char *path, const char *const *headers,
-                      struct bytes body, char **ret, struct err *e)
+                      struct bytes body, const atomic_bool *stop, char **ret, struct err *e)
 {
-	struct transfer t = {.run = body, .e = e};
+	struct transfer t = {.run = body, .stop = stop, .e = e};
 	return post(&t, opt, path, headers, ret);
 }

@@ -2,6 +2,9 @@
 /* Talking to a server: libcurl behind two calls. */
 #pragma once
 
+#include <stdatomic.h>
+#include <stdbool.h>
+
 #include "base/buffer.h"
 #include "base/err.h"
 #include "ingest/input.h"
@@ -22,9 +25,9 @@ int client_get(const struct client_options *opt, const char *path, const char *c
 int client_post(const struct client_options *opt, const char *path, const char *const *headers,
                 struct input *in, char **ret, struct err *e);
 
-/* The same with a body that is in memory. */
+/* The same with a body that is in memory. It fails when stop becomes true meanwhile, and when the server says nothing for two minutes. */
 int client_post_bytes(const struct client_options *opt, const char *path, const char *const *headers,
-                      struct bytes body, char **ret, struct err *e);
+                      struct bytes body, const atomic_bool *stop, char **ret, struct err *e);
 
 /* Percent-escapes a value; to be freed. */
 char *client_escape(const char *value);

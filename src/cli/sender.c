@@ -3,6 +3,8 @@
 #include "cli/sender.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -29,7 +31,8 @@ struct sender {
 	pthread_cond_t changed;
 	struct batch *first, **end;
 	size_t octets;
-	bool stopping, giving_up;
+	bool stopping;
+	atomic_bool giving_up; /* read without the lock while a batch is posted */
 	struct sender_figures figures;
 };
 
@@ -44,7 +47,7 @@ static int post(struct sender *s, struct batch *b, struct err *e)
 	char *answer = NULL;
 	const char *headers[] = {"content-type: application/x-ndjson", b->key,
 	                         s->sensor.n ? (const char *)s->sensor.p : NULL, NULL};
-	int rc = client_post_bytes(s->client, "/pdns/import", headers, buffer_bytes(&b->lines), &answer, e);
+	int rc = client_post_bytes(s->client, "/pdns/import", headers, buffer_bytes(&b->lines), &s->giving_up, &answer, e);
 	free(answer);
 	return rc;
 }
@@ -63,10 +66,20 @@ static void pause_for(struct sender *s, unsigned ms)
 	pthread_cond_timedwait(&s->changed, &s->lock, &until);
 }
 
+/* Says once why nothing arrives: who watches need not ask. told is what was said last. */
+static void tell(const struct sender *s, const struct err *e, struct err *told)
+{
+	if (s->giving_up || strcmp(e->text, told->text) == 0)
+		return;
+	*told = *e;
+	fprintf(stderr, "dribble capture: %s; it is tried again\n", e->text);
+}
+
 static void *run(void *arg)
 {
 	struct sender *s = arg;
 	unsigned pause = PAUSE_FIRST_MS;
+	struct err told = {.text = ""};
 	pthread_mutex_lock(&s->lock);
 	while (!s->giving_up && (s->first || !s->stopping)) {
 		struct batch *b = s->first;
@@ -79,12 +92,15 @@ static void *run(void *arg)
 		int rc = post(s, b, &e);
 		pthread_mutex_lock(&s->lock);
 		if (rc < 0) {
-			s->figures.error = e;
+			if (!s->giving_up || !s->figures.error.text[0])
+				s->figures.error = e;
+			tell(s, &e, &told);
 			pause_for(s, pause);
 			pause = pause * 2 > PAUSE_MOST_MS ? PAUSE_MOST_MS : pause * 2;
 			continue;
 		}
 		pause = PAUSE_FIRST_MS;
+		told.text[0] = '\0';
 		s->first = b->next;
 		if (!s->first)
 			s->end = &s->first;
@@ -153,6 +169,14 @@ void sender_hand(struct sender *s, struct buffer *lines, uint64_t observations)
 	pthread_mutex_unlock(&s->lock);
 }
 
+bool sender_is_busy(struct sender *s)
+{
+	pthread_mutex_lock(&s->lock);
+	bool busy = s->octets > WAITING_MAX / 2;
+	pthread_mutex_unlock(&s->lock);
+	return busy;
+}
+
 void sender_figures(struct sender *s, struct sender_figures *ret)
 {
 	pthread_mutex_lock(&s->lock);
@@ -166,7 +190,11 @@ void sender_free(struct sender *s, unsigned grace_ms, struct sender_figures *ret
 	pthread_mutex_lock(&s->lock);
 	s->stopping = true;
 	pthread_cond_broadcast(&s->changed);
+	uint64_t sent = s->figures.sent;
 	for (unsigned waited = 0; s->first && waited < grace_ms; waited += 10) {
+		if (s->figures.sent != sent)
+			waited = 0;
+		sent = s->figures.sent;
 		pthread_mutex_unlock(&s->lock);
 		nanosleep(&tick, NULL);
 		pthread_mutex_lock(&s->lock);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Lines of COF on their way to a server: in batches, each with a key of its own, so that one that has to be sent again counts once. While the
- * server is away they wait in memory, up to a bound; what comes beyond is dropped and counted. */
+ * server is away they wait in memory, up to a bound; what comes beyond is dropped and counted. A failure is told
+ * on standard error when it begins, and when it is another one. */
 #pragma once
 
 #include "cli/client.h"
@@ -19,5 +20,8 @@ struct sender_figures {
 };
 void sender_figures(struct sender *s, struct sender_figures *ret);
 
-/* Tries for at most so long to send what waits, and frees. */
+/* Whether half of the room is taken: who can wait, as the reader of a file can, waits. */
+bool sender_is_busy(struct sender *s);
+
+/* Sends what waits, until nothing has arrived for so long, and frees. */
 void sender_free(struct sender *s, unsigned grace_ms, struct sender_figures *ret);

@@ -171,6 +171,8 @@ def live(where):
     finally:
         process.kill()
         process.wait()
+    with open(log) as f:
+        eq(process.returncode, 0, f.read())
     if where == "output":
         got = records(out.splitlines())
     elif where == "store":

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`dribble capture --server`, while the server is slow, refuses, or says nothing; and what capture does not take."""
+import http.server
+import os
+import socket
+import subprocess
+import sys
+import threading
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import dns  # noqa: E402
+from dribble import *  # noqa: E402,F403
+
+
+class Slow(http.server.BaseHTTPRequestHandler):
+    """Takes batches, and refuses the first ones."""
+    protocol_version = "HTTP/1.1"  # which says 100 Continue
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        with self.server.lock:
+            self.server.posts += 1
+            refused = self.server.posts <= self.server.refusals
+            if not refused:
+                self.server.lines += body.count(b"\n")
+        said = b"not now\n" if refused else b"{}"
+        self.send_response(503 if refused else 200)
+        self.send_header("content-length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_):
+        pass
+
+
+def many(n):
+    """A capture of n answers of long names, whose lines are some 400 octets each."""
+    tail = ".".join(["x" * 60] * 3)
+    frame = dns.udp_frame(("203.0.113.53", 53), ("203.0.113.9", 4000),
+                          dns.response(f"n00000000.{tail}", "A", [(f"n00000000.{tail}", "A", "192.0.2.1")]))
+    return dns.pcap((1600000000_000000 + i, frame.replace(b"n00000000", b"n%08d" % i)) for i in range(n))
+
+
+@check("of a capture nothing is lost when the server is slower, or away at first")
+def slower():
+    n = 260_000  # more than what may wait in memory
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    server.lock, server.posts, server.refusals, server.lines = threading.Lock(), 0, 3, 0
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        done = subprocess.run([DRIBBLE, "capture", "-r", temp("many.pcap", many(n)), "--server",
+                               f"http://127.0.0.1:{server.server_address[1]}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              timeout=120 * SLOW)
+    finally:
+        server.shutdown()
+        server.server_close()
+    eq((done.returncode, server.lines), (0, n), done.stderr)
+    ok(f"{n} sent, 0 waiting, 0 dropped".encode() in done.stderr, done.stderr)
+    eq(done.stderr.count(b"answers 503: not now; it is tried again"), 1, done.stderr)
+
+
+@check("a server that takes a batch and says nothing does not keep it from ending")
+def silent():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        done = subprocess.run([DRIBBLE, "capture", "-r", temp("one.pcap", many(1)), "--server",
+                               f"http://127.0.0.1:{server.getsockname()[1]}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              timeout=60 * SLOW)
+    eq(done.returncode, 1)
+    ok(b"0 sent, 1 waiting, 0 dropped" in done.stderr, done.stderr)
+    ok(b"1 observations did not reach the server" in done.stderr and b"not answered" in done.stderr, done.stderr)
+
+
+@check("wrong usage of capture: {0}", rows=[("--buffer", "5x"), ("--buffer", "0"), ("--port", "53,")])
+def usage(option, value):
+    done = subprocess.run([DRIBBLE, "capture", "-i", "lo", option, value], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, timeout=20 * SLOW)
+    ok(done.returncode in (1, 2) and option.encode() in done.stderr, done)
+
+
+if __name__ == "__main__":
+    main()
