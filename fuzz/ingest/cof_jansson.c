@@ -13,26 +13,11 @@
 #include "model/dname.h"
 #include "model/rrtype.h"
 
+#include "log_kit.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 /* --- what was read, as octets --- */
-
-static void put_number(struct buffer *log, uint64_t n)
-{
-	buffer_put(log, &n, sizeof(n));
-}
-
-static void put_text(struct buffer *log, struct bytes text)
-{
-	put_number(log, text.n);
-	buffer_put_bytes(log, text);
-}
 
 static int observe(void *ctx, const struct observation *o)
 {

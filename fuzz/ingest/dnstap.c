@@ -10,24 +10,9 @@
 #include "model/dname.h"
 #include "model/rrtype.h"
 
+#include "log_kit.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static void put_number(struct buffer *b, uint64_t n)
-{
-	buffer_put(b, &n, sizeof(n));
-}
-
-static void put_text(struct buffer *b, struct bytes s)
-{
-	put_number(b, s.n);
-	buffer_put_bytes(b, s);
-}
 
 static int observe(void *ctx, const struct observation *o)
 {

@@ -10,13 +10,9 @@
 #include "model/dname.h"
 #include "model/rrtype.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "log_kit.h"
 
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int observe(void *ctx, const struct observation *o)
 {

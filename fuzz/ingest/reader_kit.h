@@ -13,22 +13,7 @@
 #include "model/dname.h"
 #include "model/rrtype.h"
 
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static void put_number(struct buffer *b, uint64_t n)
-{
-	buffer_put(b, &n, sizeof(n));
-}
-
-static void put_text(struct buffer *b, struct bytes s)
-{
-	put_number(b, s.n);
-	buffer_put_bytes(b, s);
-}
+#include "log_kit.h"
 
 static int observe(void *ctx, const struct observation *o)
 {

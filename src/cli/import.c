@@ -237,9 +237,7 @@ static int content_key(struct import *im, struct buffer *out, const struct reade
 		buffer_put(&head, run.p, run.n < room ? run.n : room);
 		XXH3_128bits_update(digest, run.p, run.n);
 	}
-	*ret_format = NULL;
-	for (size_t i = 0; reader_formats[i] && !*ret_format; i++)
-		*ret_format = reader_formats[i]->recognises(buffer_bytes(&head)) ? reader_formats[i] : NULL;
+	*ret_format = reader_format_of(buffer_bytes(&head));
 	buffer_release(&head);
 	XXH128_canonical_t c;
 	XXH128_canonicalFromHash(&c, XXH3_128bits_digest(digest));

@@ -143,11 +143,7 @@ static const struct candidate *choose(const struct source *s)
 static int choose_format(const struct file_options *opt, const struct source *s,
                          const struct reader_format **ret, struct err *e)
 {
-	*ret = opt->format;
-	for (size_t i = 0; !*ret && reader_formats[i]; i++) {
-		if (reader_formats[i]->recognises(buffer_bytes(&s->head)))
-			*ret = reader_formats[i];
-	}
+	*ret = opt->format ? opt->format : reader_format_of(buffer_bytes(&s->head));
 	size_t blank = 0;
 	while (blank < s->head.n && strchr(" \t\r\n", s->head.p[blank]) && s->head.p[blank])
 		blank++;

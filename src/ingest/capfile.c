@@ -55,6 +55,18 @@ bool capfile_is_cut(const struct capfile *f)
 	return !f->broken && (f->held.n > 0 || f->skip > 0);
 }
 
+/* Of either byte order. */
+static bool is_pcap(uint32_t magic)
+{
+	uint32_t other = __builtin_bswap32(magic);
+	return magic == MAGIC_MICRO || magic == MAGIC_NANO || other == MAGIC_MICRO || other == MAGIC_NANO;
+}
+
+static bool is_order(uint32_t order)
+{
+	return order == MAGIC_ORDER || __builtin_bswap32(order) == MAGIC_ORDER;
+}
+
 bool capfile_begins(struct bytes head)
 {
 	uint32_t magic, order;
@@ -62,10 +74,7 @@ bool capfile_begins(struct bytes head)
 		return false;
 	memcpy(&magic, head.p, 4);
 	memcpy(&order, head.p + 8, 4);
-	if (magic == MAGIC_NG)
-		return order == MAGIC_ORDER || __builtin_bswap32(order) == MAGIC_ORDER;
-	return magic == MAGIC_MICRO || magic == MAGIC_NANO || __builtin_bswap32(magic) == MAGIC_MICRO ||
-	       __builtin_bswap32(magic) == MAGIC_NANO;
+	return magic == MAGIC_NG ? is_order(order) : is_pcap(magic);
 }
 
 static int breaks(struct capfile *f, const char *reason)
@@ -172,7 +181,7 @@ static int begin_section(struct capfile *f, uint32_t *ret_length)
 	if (!p)
 		return 0;
 	memcpy(&order, p + 8, 4);
-	if (order != MAGIC_ORDER && __builtin_bswap32(order) != MAGIC_ORDER)
+	if (!is_order(order))
 		return breaks(f, "a pcapng section without a byte order");
 	f->swapped = order != MAGIC_ORDER;
 	*ret_length = get32(f, p + 4);
@@ -318,8 +327,7 @@ static int begin(struct capfile *f)
 		f->kind = CAPFILE_PCAPNG;
 		return 1;
 	}
-	if (magic == MAGIC_MICRO || magic == MAGIC_NANO || __builtin_bswap32(magic) == MAGIC_MICRO ||
-	    __builtin_bswap32(magic) == MAGIC_NANO)
+	if (is_pcap(magic))
 		return begin_pcap(f, magic);
 	return breaks(f, "it does not begin as a capture does");
 }

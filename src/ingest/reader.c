@@ -24,6 +24,15 @@ const struct reader_format *reader_format_named(const char *name)
 	return NULL;
 }
 
+const struct reader_format *reader_format_of(struct bytes head)
+{
+	for (size_t i = 0; reader_formats[i]; i++) {
+		if (reader_formats[i]->recognises(head))
+			return reader_formats[i];
+	}
+	return NULL;
+}
+
 const char *left_out_name(enum left_out why)
 {
 	static const char *const names[LEFT_OUT_REASONS] = {

@@ -107,3 +107,5 @@ extern const struct reader_format zone_format;
 extern const struct reader_format *const reader_formats[];
 
 const struct reader_format *reader_format_named(const char *name);
+/* What a source that begins so is, by its content: the first format that recognises it. NULL: none does. */
+const struct reader_format *reader_format_of(struct bytes head);

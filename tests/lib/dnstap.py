@@ -4,25 +4,12 @@ import socket
 import struct
 import time
 
+from dns import protobuf as member
 from dribble import SLOW, Fail
 from servers import wire_name
 
 CONTENT = b"protobuf:dnstap.Dnstap"
 ACCEPT, START, STOP, READY, FINISH = 1, 2, 3, 4, 5
-
-
-def varint(n):
-    out = b""
-    while n > 0x7f:
-        out += bytes([n & 0x7f | 0x80])
-        n >>= 7
-    return out + bytes([n])
-
-
-def member(number, value):
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    return varint(number << 3 | 2) + varint(len(value)) + value
 
 
 def response(name, address, flags=0x8180):
