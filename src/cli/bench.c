@@ -126,8 +126,7 @@ static int answer(struct store *s, const char *value, uint64_t page, const struc
 	                         .style = STYLE_CIRCL,
 	                         .origin = bytes_str("https://dribble.invalid/pdns/")};
 	struct page p;
-	if (from)
-		r.from = *from;
+	r.from = from;
 	int rc = question_parse(bytes_str(value), &any, NULL, &r.question, e);
 	if (rc < 0)
 		return rc;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -14,16 +15,18 @@
 
 enum { LOOK_MS = 250 };
 
+/* What a request changes, several times, takes no lock: a look that comes in between sees the one or the other, and only two
+ * looks in a row end a connection. */
 struct watched {
 	struct watched *next, *previous;
-	int fd;       /* borrowed */
-	bool busy;
-	bool gone;    /* it was so at the last look, with nothing under way since */
-	uint64_t since_ms; /* of the last sign of life */
+	int fd; /* borrowed */
+	atomic_bool busy;
+	atomic_bool gone; /* it was so at the last look, with nothing under way since */
+	atomic_ullong since_ms; /* of the last sign of life */
 };
 
 struct hangups {
-	pthread_mutex_t lock; /* guards all of it */
+	pthread_mutex_t lock; /* guards all of it, but for what a request changes of its connection */
 	pthread_cond_t wake;
 	struct watched *first; /* owned */
 	bool stopping;
@@ -136,9 +139,8 @@ void hangups_busy(struct hangups *h, struct watched *w, bool busy)
 {
 	if (!w)
 		return;
-	pthread_mutex_lock(&h->lock);
-	w->busy = busy;
-	w->gone = false;
-	w->since_ms = now_ms();
-	pthread_mutex_unlock(&h->lock);
+	(void)h;
+	atomic_store_explicit(&w->since_ms, now_ms(), memory_order_relaxed);
+	atomic_store_explicit(&w->gone, false, memory_order_relaxed);
+	atomic_store_explicit(&w->busy, busy, memory_order_release);
 }

@@ -40,6 +40,9 @@ struct server {
 	atomic_bool stopping; /* connections are closed behind their answers */
 	atomic_bool ending;   /* the grace is over: imports are given up */
 	pthread_mutex_t keys_lock;
+	pthread_mutex_t spares_lock;
+	struct lookup *spares; /* owned; guarded by spares_lock, as n_spares */
+	unsigned n_spares;
 	struct import *imports; /* under way, for their idempotency keys; guarded by keys_lock */
 };
 
@@ -90,6 +93,8 @@ void respond_error_with(struct request *r, unsigned status, const char *header, 
                         const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* An answer whose body is complete; takes the bytes of body over. */
 void respond_body(struct request *r, unsigned status, const char *type, struct buffer *body);
+/* The same, but the body stays the request's: it is valid until the request is released. */
+void respond_lent(struct request *r, unsigned status, const char *type, struct bytes body);
 void respond_header(struct request *r, const char *name, const char *value);
 /* An answer whose body comes from a callback of libmicrohttpd, of unknown length. */
 void respond_stream(struct request *r, const char *type, MHD_ContentReaderCallback reader,
@@ -114,6 +119,7 @@ bool url_decode(struct bytes text, struct buffer *out);
 const struct resource *route(struct request *r, int *ret_rc);
 
 extern const struct resource lookup_resource;
+void lookup_discard_spares(struct server *s); /* when no requests are left */
 extern const struct resource import_resource;
 extern const struct resource info_resource;
 extern const struct resource metrics_resource;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* GET /pdns/query/VALUE: what is known of a value. */
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -10,6 +11,7 @@
 enum {
 	INLINE_ROWS = 20000, /* rows looked at on the connection's own thread; more goes to a worker */
 	CHUNK = 64 << 10,
+	SPARES_MAX = 64,     /* lookups that wait to be used again, of some 20 KiB each at most */
 };
 
 static const char vary[] =
@@ -24,22 +26,69 @@ enum phase {
 };
 
 struct lookup {
-	struct page page;
+	struct server *server;
 	bool begun;
 	enum phase phase;
 	struct asking *asking; /* owned; NULL: the living DNS is not asked */
 	struct buffer ahead; /* lines that are not sent yet */
 	size_t sent;         /* octets of ahead */
+	/* What follows is not cleared. */
+	struct page page;     /* with begun */
+	struct position from; /* where it begins */
+	struct page_scratch scratch; /* left behind by the pages before */
+	struct lookup *next_spare;
 };
+
+/* Lookups that are over are used again, with the memory that they have: there is nothing as quick. */
+static struct lookup *lookup_new(struct server *s)
+{
+	pthread_mutex_lock(&s->spares_lock);
+	struct lookup *l = s->spares;
+	if (l) {
+		s->spares = l->next_spare;
+		s->n_spares--;
+	}
+	pthread_mutex_unlock(&s->spares_lock);
+	if (!l)
+		l = xcalloc(1, sizeof(*l));
+	l->server = s;
+	return l;
+}
+
+static void discard(struct lookup *l)
+{
+	page_scratch_release(&l->scratch);
+	free(l);
+}
+
+void lookup_discard_spares(struct server *s)
+{
+	while (s->spares) {
+		struct lookup *l = s->spares;
+		s->spares = l->next_spare;
+		discard(l);
+	}
+}
 
 static void lookup_free(void *ctx)
 {
 	struct lookup *l = ctx;
+	struct server *s = l->server;
 	if (l->begun)
 		page_end(&l->page);
 	asking_free(l->asking);
 	buffer_release(&l->ahead);
-	free(l);
+	memset(l, 0, offsetof(struct lookup, page));
+	pthread_mutex_lock(&s->spares_lock);
+	bool keep = s->n_spares < SPARES_MAX;
+	if (keep) {
+		l->next_spare = s->spares;
+		s->spares = l;
+		s->n_spares++;
+	}
+	pthread_mutex_unlock(&s->spares_lock);
+	if (!keep)
+		discard(l);
 }
 
 static void lookup_release(struct request *r)
@@ -130,7 +179,8 @@ static bool prepare(struct request *r, struct page_request *p)
 	struct err e;
 	const char *types = request_header(r, "dribble-filter-rrtype");
 	const char *cursor = request_header(r, "dribble-paginate-cursor");
-	*p = (struct page_request){.store = r->server->store};
+	struct lookup *l = r->state;
+	*p = (struct page_request){.store = r->server->store, .scratch = &l->scratch};
 	p->origin = bytes_str(r->server->config->origin);
 	if (!style_choose(r, &p->style) || !limits_choose(r, p, cursor))
 		return false;
@@ -144,11 +194,12 @@ static bool prepare(struct request *r, struct page_request *p)
 		return false;
 	}
 	add_reverse(r, &filter, &p->question);
-	if (cursor && cursor_get(&p->question, bytes_str(cursor), &p->from, &e) < 0) {
+	if (cursor && cursor_get(&p->question, bytes_str(cursor), &l->from, &e) < 0) {
 		question_release(&p->question);
 		respond_error(r, MHD_HTTP_BAD_REQUEST, "dribble-paginate-cursor: %s", e.text);
 		return false;
 	}
+	p->from = cursor ? &l->from : NULL;
 	ask(r, &filter);
 	return true;
 }
@@ -238,7 +289,7 @@ static void respond_page(struct request *r)
 	struct page *p = &l->page;
 	static const char type[] = "application/x-ndjson";
 	if (p->complete) {
-		respond_body(r, MHD_HTTP_OK, type, &p->lines);
+		respond_lent(r, MHD_HTTP_OK, type, buffer_bytes(&p->lines));
 		dribble_headers(r, l);
 		return;
 	}
@@ -300,7 +351,7 @@ static void lookup(struct request *r)
 {
 	struct lookup *l = r->state;
 	if (!l)
-		l = r->state = xcalloc(1, sizeof(*l));
+		l = r->state = lookup_new(r->server);
 	if (l->phase == PHASE_NEW && !read_here(r, PHASE_READ))
 		return;
 	if (l->phase == PHASE_READ) {

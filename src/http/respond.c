@@ -15,10 +15,14 @@ void respond_header(struct request *r, const char *name, const char *value)
 
 static void date_header(struct request *r)
 {
-	char date[64];
+	static _Thread_local char date[64]; /* of the second in which it was made */
+	static _Thread_local time_t made;
 	struct tm tm;
 	time_t now = time(NULL);
-	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
+	if (now != made) {
+		strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
+		made = now;
+	}
 	respond_header(r, "date", date);
 }
 
@@ -46,6 +50,13 @@ void respond_body(struct request *r, unsigned status, const char *type, struct b
 	else
 		buffer_release(body);
 	set_response(r, status, response, type);
+}
+
+void respond_lent(struct request *r, unsigned status, const char *type, struct bytes body)
+{
+	set_response(r, status,
+	             MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p, MHD_RESPMEM_PERSISTENT),
+	             type);
 }
 
 void respond_stream(struct request *r, const char *type, MHD_ContentReaderCallback reader,

@@ -31,6 +31,10 @@ static int hex_digit(uint8_t c)
 
 bool url_decode(struct bytes text, struct buffer *out)
 {
+	if (!memchr(text.p, '%', text.n)) {
+		buffer_put_bytes(out, text);
+		return true;
+	}
 	for (size_t i = 0; i < text.n; i++) {
 		if (text.p[i] != '%') {
 			buffer_put_byte(out, text.p[i]);
@@ -56,13 +60,16 @@ static const char *path_of(const char *target)
 	return slash ? slash : "/";
 }
 
-/* Runs of slashes become one; an empty query does not reach us. */
-static void collapse(const char *raw, struct buffer *out)
+/* Runs of slashes become one; an empty query does not reach us. Where there are none raw is returned. */
+static struct bytes collapse(const char *raw, struct buffer *out)
 {
+	if (!strstr(raw, "//"))
+		return bytes_str(raw);
 	for (const char *p = raw; *p; p++) {
 		if (*p != '/' || !out->n || out->p[out->n - 1] != '/')
 			buffer_put_byte(out, (uint8_t)*p);
 	}
+	return buffer_bytes(out);
 }
 
 /* Takes /cof, /circl or /doc from the front. */
@@ -84,8 +91,7 @@ const struct resource *route(struct request *r, int *ret_rc)
 {
 	struct buffer whole = BUFFER_INIT;
 	const struct resource *found = NULL;
-	collapse(path_of(r->target), &whole);
-	struct bytes path = buffer_bytes(&whole);
+	struct bytes path = collapse(path_of(r->target), &whole);
 	bool styled = take_style(&path, &r->style);
 	*ret_rc = 0;
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]) && !found; i++) {

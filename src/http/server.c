@@ -383,6 +383,7 @@ int server_start(const struct config *config, struct store *store, struct access
 	s->resolver = resolver;
 	s->since_s = (uint64_t)time(NULL);
 	pthread_mutex_init(&s->keys_lock, NULL);
+	pthread_mutex_init(&s->spares_lock, NULL);
 	s->workers = workers_new(WORKERS);
 	s->hangups = hangups_new(config->connection_timeout_ms);
 	if (!s->workers || !s->hangups)
@@ -430,6 +431,8 @@ void server_stop(struct server *s, unsigned grace_ms)
 	}
 	workers_free(s->workers);
 	hangups_free(s->hangups);
+	lookup_discard_spares(s);
+	pthread_mutex_destroy(&s->spares_lock);
 	pthread_mutex_destroy(&s->keys_lock);
 	free(s);
 }

@@ -447,11 +447,48 @@ static void ipv4_to_text(const uint8_t *addr, struct buffer *out)
 	}
 }
 
+static void put_group(const uint8_t *octets, struct buffer *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned v = (unsigned)octets[0] << 8 | octets[1];
+	int shift = v > 0xfff ? 12 : v > 0xff ? 8 : v > 0xf ? 4 : 0;
+	for (; shift >= 0; shift -= 4)
+		buffer_put_byte(out, (uint8_t)digits[v >> shift & 15]);
+}
+
+/* The first of the longest runs of zero groups, of two at least. Returns its length, 0 when there is none. */
+static int zero_groups(const uint8_t *addr, int *ret_start)
+{
+	int most = 1, n = 0;
+	for (int i = 0; i < 8; i++) {
+		n = addr[2 * i] || addr[2 * i + 1] ? 0 : n + 1;
+		if (n > most) {
+			most = n;
+			*ret_start = i - n + 1;
+		}
+	}
+	return most > 1 ? most : 0;
+}
+
+/* As inet_ntop, which takes as long as all the rest of an answer's line. */
 static void ipv6_to_text(const uint8_t *addr, struct buffer *out)
 {
-	char text[INET6_ADDRSTRLEN];
-	if (inet_ntop(AF_INET6, addr, text, sizeof(text)))
-		buffer_put_str(out, text);
+	int start = -1, zeros = zero_groups(addr, &start);
+	bool mapped = start == 0 && (zeros == 6 || (zeros == 5 && addr[10] == 0xff && addr[11] == 0xff));
+	for (int i = 0; i < 8; i++) {
+		if (zeros && i == start) {
+			buffer_put(out, "::", 2);
+			i += zeros - 1;
+			continue;
+		}
+		if (i && i != start + zeros)
+			buffer_put_byte(out, ':');
+		if (i == 6 && mapped) {
+			ipv4_to_text(addr + 12, out);
+			break;
+		}
+		put_group(addr + 2 * i, out);
+	}
 }
 
 void rdata_to_text(uint16_t type, enum rdata_form form, struct bytes rdata, struct buffer *out)

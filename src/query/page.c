@@ -2,34 +2,99 @@
 /* Planning and producing a part of an answer. */
 #include "query/page.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
-enum { FIRST_LINES = 500 }; /* octets: most answers have fewer */
+enum {
+	FIRST_LINES = 1000, /* octets: most answers have fewer */
+	SCRATCH_MAX = 4096, /* octets of a buffer that is left behind */
+	SETS_MAX = 16,      /* likewise, sets */
+};
+
+/* Moves a buffer; what is too large is not kept. */
+static void move(struct buffer *to, struct buffer *from)
+{
+	*to = *from;
+	*from = BUFFER_INIT;
+	if (to->cap > SCRATCH_MAX)
+		buffer_release(to);
+	buffer_clear(to);
+}
+
+static void take_scratch(struct page *p, struct page_scratch *s)
+{
+	move(&p->walk.key, &s->key);
+	move(&p->walk.hi, &s->hi);
+	move(&p->answer.text, &s->text);
+	move(&p->answer.name, &s->name);
+	move(&p->lines, &s->lines);
+	p->sets = s->sets;
+	p->sets_cap = s->sets_cap;
+	s->sets = NULL;
+	s->sets_cap = 0;
+}
+
+static void leave_scratch(struct page *p, struct page_scratch *s)
+{
+	page_scratch_release(s);
+	move(&s->key, &p->walk.key);
+	move(&s->hi, &p->walk.hi);
+	move(&s->text, &p->answer.text);
+	move(&s->name, &p->answer.name);
+	move(&s->lines, &p->lines);
+	if (p->sets_cap <= SETS_MAX) {
+		s->sets = p->sets;
+		s->sets_cap = p->sets_cap;
+		p->sets = NULL;
+	}
+}
+
+void page_scratch_release(struct page_scratch *s)
+{
+	buffer_release(&s->key);
+	buffer_release(&s->hi);
+	buffer_release(&s->text);
+	buffer_release(&s->name);
+	buffer_release(&s->lines);
+	free(s->sets);
+	*s = (struct page_scratch){0};
+}
+
+static void clear(struct page *p)
+{
+	memset(p, 0, offsetof(struct page, next));
+}
 
 int page_begin(struct page *p, struct page_request *r, struct err *e)
 {
-	*p = (struct page){.r = *r};
+	clear(p);
+	p->r = *r;
 	r->question = (struct question){0};
+	int rc = walk_begin(p->r.store, &p->r.question, &p->walk, e);
+	if (p->r.scratch)
+		take_scratch(p, p->r.scratch);
 	p->answer.style = p->r.style;
 	p->answer.origin = p->r.origin;
-	return walk_begin(p->r.store, &p->r.question, &p->walk, e);
+	return rc;
 }
 
 void page_end(struct page *p)
 {
+	walk_leave(&p->walk);
+	if (p->r.scratch)
+		leave_scratch(p, p->r.scratch);
 	walk_end(&p->walk);
 	answer_release(&p->answer);
 	buffer_release(&p->lines);
 	buffer_release(&p->resume_key);
 	free(p->sets);
 	question_release(&p->r.question);
-	*p = (struct page){0};
+	clear(p);
 }
 
 void page_let_go(struct page *p)
 {
-	walk_end(&p->walk);
-	p->walk = (struct walk){0};
+	walk_leave(&p->walk);
 }
 
 static struct page_set *set_of(struct page *p, uint16_t type)
@@ -38,7 +103,10 @@ static struct page_set *set_of(struct page *p, uint16_t type)
 		if (p->sets[i - 1].type == type)
 			return &p->sets[i - 1];
 	}
-	p->sets = xrealloc(p->sets, (p->n_sets + 1) * sizeof(*p->sets));
+	if (p->n_sets == p->sets_cap) {
+		p->sets_cap = p->sets_cap ? 2 * p->sets_cap : 2;
+		p->sets = xrealloc(p->sets, p->sets_cap * sizeof(*p->sets));
+	}
 	p->sets[p->n_sets] = (struct page_set){.type = type};
 	return &p->sets[p->n_sets++];
 }
@@ -96,7 +164,7 @@ static void enter_range(struct page *p, struct page_set *set)
 
 static int plan_sets(struct page *p, struct err *e)
 {
-	int rc = walk_seek(&p->walk, &p->r.from, e);
+	int rc = walk_seek(&p->walk, p->r.from, e);
 	while (rc == 1) {
 		int type = walk_type(&p->walk);
 		if (type < 0)
@@ -123,7 +191,7 @@ static int plan_page(struct page *p, struct err *e)
 {
 	struct buffer last = BUFFER_INIT;
 	size_t last_range = 0;
-	int rc = walk_seek(&p->walk, &p->r.from, e);
+	int rc = walk_seek(&p->walk, p->r.from, e);
 	while (rc == 1 && p->records < p->r.limit) {
 		rc = keep_line(p, e);
 		if (rc < 0)
@@ -152,7 +220,7 @@ static int rewind_lines(struct page *p, struct err *e)
 		p->sets[i].sent = 0;
 	p->records = 0;
 	/* Walk the kept part again without making lines: it is at most PAGE_BUFFER octets of them. */
-	int rc = walk_seek(&p->walk, &p->r.from, e);
+	int rc = walk_seek(&p->walk, p->r.from, e);
 	while (rc == 1 && !bytes_eq(p->walk.row_key, buffer_bytes(&p->resume_key))) {
 		struct page_set *set = set_of(p, (uint16_t)walk_type(&p->walk));
 		if (!p->r.paginated && set->sent >= p->r.limit) {

@@ -8,12 +8,22 @@
 #include "answer/answer.h"
 #include "query/walk.h"
 
+/* Memory that pages leave behind for those that come after them, one at a time: most answers then need none of their own.
+ * Zeroed is empty. */
+struct page_scratch {
+	struct buffer key, hi, text, name, lines;
+	struct page_set *sets;
+	size_t sets_cap;
+};
+void page_scratch_release(struct page_scratch *s);
+
 #define PAGE_BUFFER (256 << 10) /* octets of lines kept from planning: a thousand connections may wait with so many each */
 
 struct page_request {
 	struct store *store;      /* borrowed, as the rest */
 	struct question question; /* owned by the page from page_begin on */
-	struct position from;
+	const struct position *from; /* NULL: the start */
+	struct page_scratch *scratch; /* may be NULL */
 	bool paginated;
 	uint64_t limit;           /* records of a page, or of each type */
 	enum style style;
@@ -37,16 +47,16 @@ struct page {
 	bool complete;            /* they are all */
 	struct buffer resume_key; /* where lines go on when they are not */
 	struct page_set *sets;    /* owned: types met; oversize ones have a total */
-	size_t n_sets;
+	size_t n_sets, sets_cap;
 	uint64_t records;
-	bool more;                /* paginated: records follow */
-	struct position next;
 	uint64_t looked;
+	bool more;                /* paginated: records follow */
+	struct position next;     /* where, set with more; at the end, as it is large and not cleared */
 };
 
 /* Takes the question over, also on failure. */
 int page_begin(struct page *p, struct page_request *r, struct err *e);
-void page_end(struct page *p);
+void page_end(struct page *p); /* also of a zeroed one */
 
 /* Walks the part. 0, negative on failure, or 1 when the budget is used up: begin anew without one, where time
  * matters less. */

@@ -115,19 +115,20 @@ static bool is_wanted(const struct filter *f, uint16_t type)
 	return wanted;
 }
 
-/* All rows of a subject, or those of the wanted types. */
-static void add_subject(struct question *q, const struct buffer *subject, const struct filter *f)
+/* All rows of a subject, or those of the wanted types. Takes over the bytes of subject. */
+static void add_subject(struct question *q, struct buffer *subject, const struct filter *f)
 {
 	struct buffer prefix = BUFFER_INIT;
 	if (!f->n) {
-		buffer_put_bytes(&prefix, buffer_bytes(subject));
-		add_range(q, &prefix, subject->n, -1);
+		add_range(q, subject, subject->n, -1);
+		return;
 	}
 	for (size_t i = 0; i < f->n; i++) {
 		buffer_put_bytes(&prefix, buffer_bytes(subject));
 		key_put_type(&prefix, f->types[i]);
 		add_range(q, &prefix, subject->n, f->types[i]);
 	}
+	buffer_release(subject);
 }
 
 /* The rows of records of one type whose rdata is exactly this: those under the first term, and the one
@@ -218,32 +219,38 @@ static bool canonical_text(uint16_t type, struct bytes value, struct rdata_parse
 	return other;
 }
 
-/* A value in upper case also asks for the text in lower case, where that is another subject. */
-static void add_lower(struct question *q, struct bytes value, const struct buffer *subject,
-                      const struct filter *f)
+static bool has_upper(struct bytes value)
 {
-	struct buffer lower = BUFFER_INIT, other = BUFFER_INIT;
+	for (size_t i = 0; i < value.n; i++) {
+		if (ascii_lower(value.p[i]) != value.p[i])
+			return true;
+	}
+	return false;
+}
+
+/* The subject of a value in lower case, where that is another than its own. It stays empty when there is none. */
+static void lower_subject(struct bytes value, struct bytes own, struct buffer *ret)
+{
+	struct buffer lower = BUFFER_INIT;
+	if (!has_upper(value))
+		return;
 	for (size_t i = 0; i < value.n; i++)
 		buffer_put_byte(&lower, ascii_lower(value.p[i]));
-	if (!bytes_eq(buffer_bytes(&lower), value)) {
-		key_put_text(&other, buffer_bytes(&lower));
-		if (!bytes_eq(buffer_bytes(&other), buffer_bytes(subject)))
-			add_subject(q, &other, f);
-	}
+	key_put_text(ret, buffer_bytes(&lower));
+	if (bytes_eq(buffer_bytes(ret), own))
+		buffer_clear(ret);
 	buffer_release(&lower);
-	buffer_release(&other);
 }
 
 static void add_value(struct question *q, struct bytes value, const struct filter *f,
                       struct rdata_parser *parser)
 {
-	struct buffer subject = BUFFER_INIT;
+	struct buffer subject = BUFFER_INIT, lower = BUFFER_INIT;
 	if (!is_ascii(value)) {
 		struct buffer alabel = BUFFER_INIT;
 		if (idn_to_alabel(value, &alabel) == 0) {
 			key_put_text(&subject, buffer_bytes(&alabel));
 			add_subject(q, &subject, f);
-			buffer_clear(&subject);
 		}
 		buffer_release(&alabel);
 	}
@@ -260,9 +267,12 @@ static void add_value(struct question *q, struct bytes value, const struct filte
 	rdata_parser_free(own);
 	buffer_clear(&subject);
 	key_put_text(&subject, value);
+	lower_subject(value, buffer_bytes(&subject), &lower);
 	add_subject(q, &subject, f);
-	add_lower(q, value, &subject, f);
+	if (lower.n) /* a value in upper case also asks for the text in lower case */
+		add_subject(q, &lower, f);
 	buffer_release(&subject);
+	buffer_release(&lower);
 }
 
 static void set_check(struct question *q)

@@ -8,9 +8,15 @@ int walk_begin(struct store *s, const struct question *q, struct walk *ret, stru
 	return scan_begin(s, &ret->scan, e);
 }
 
-void walk_end(struct walk *w)
+void walk_leave(struct walk *w)
 {
 	scan_end(w->scan);
+	w->scan = NULL;
+}
+
+void walk_end(struct walk *w)
+{
+	walk_leave(w);
 	buffer_release(&w->key);
 	buffer_release(&w->hi);
 }

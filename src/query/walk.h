@@ -22,6 +22,8 @@ struct walk {
 /* Sees the store as it is now. */
 int walk_begin(struct store *s, const struct question *q, struct walk *ret, struct err *e);
 void walk_end(struct walk *w);
+/* Lets the store go, and nothing else: it is walked no further. */
+void walk_leave(struct walk *w);
 
 /* Goes to the first row at or after a position (NULL: the start). 1 a row, 0 the end, negative an error. */
 int walk_seek(struct walk *w, const struct position *at, struct err *e);

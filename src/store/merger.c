@@ -3,20 +3,50 @@
 #include "store/merger.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/value.h"
 
+void merger_lend(struct merger *m, struct source **room, size_t n)
+{
+	m->all = room;
+	m->heap = room + n;
+	m->cap = n;
+	m->lent = true;
+}
+
+static void grow(struct merger *m)
+{
+	size_t cap = m->cap ? 2 * m->cap : 8;
+	struct source **all = xcalloc(cap, sizeof(struct source *));
+	struct source **heap = xcalloc(cap, sizeof(struct source *));
+	if (m->n_all)
+		memcpy(all, m->all, m->n_all * sizeof(struct source *));
+	if (m->n)
+		memcpy(heap, m->heap, m->n * sizeof(struct source *));
+	if (!m->lent) {
+		free(m->all);
+		free(m->heap);
+	}
+	m->all = all;
+	m->heap = heap;
+	m->cap = cap;
+	m->lent = false;
+}
+
 void merger_add(struct merger *m, struct source *s)
 {
-	m->all = xrealloc(m->all, (m->n_all + 1) * sizeof(struct source *));
-	m->heap = xrealloc(m->heap, (m->n_all + 1) * sizeof(struct source *));
+	if (m->n_all == m->cap)
+		grow(m);
 	m->all[m->n_all++] = s;
 }
 
 void merger_release(struct merger *m)
 {
-	free(m->all);
-	free(m->heap);
+	if (!m->lent) {
+		free(m->all);
+		free(m->heap);
+	}
 	buffer_release(&m->key);
 	buffer_release(&m->value);
 	buffer_release(&m->more);

@@ -17,13 +17,16 @@ struct merger {
 	struct source **heap; /* those that have a row, the least on top; owned, the sources are not */
 	size_t n;             /* in the heap */
 	struct source **all;  /* owned */
-	size_t n_all;
+	size_t n_all, cap;
+	bool lent;            /* heap and all are somebody else's */
 	bool moved;           /* the top is still on the row that was returned last */
 	int failed;           /* the error of the last seek or since, which stays until the next; 0: none */
 	struct err error;     /* what it said */
 	struct buffer key, value, more; /* of merged rows */
 };
 
+/* Lends an empty one room for so many sources: twice as many pointers. It takes more than that, too. */
+void merger_lend(struct merger *m, struct source **room, size_t n);
 /* Zeroed is empty. The source is borrowed. */
 void merger_add(struct merger *m, struct source *s);
 void merger_release(struct merger *m);

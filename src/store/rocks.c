@@ -39,6 +39,7 @@ struct rocks {
 	unsigned users; /* of db, which is not closed meanwhile */
 	bool switching; /* it is being opened again: nobody may begin to use it */
 	struct rocks_snapshot *snapshots;
+	struct rocks_snapshot *latest; /* the last that was taken: who comes before the next change shares it */
 	int rc; /* of the first change that failed, or of opening again */
 	struct err error;
 	uint64_t durable; /* number of the last change that was acknowledged */
@@ -47,6 +48,8 @@ struct rocks {
 struct rocks_snapshot {
 	struct rocks_snapshot *next, **link;
 	const rocksdb_snapshot_t *real; /* NULL: its database was closed */
+	uint64_t sequence;              /* of the last change that it sees; it may see a later one */
+	unsigned holders;
 };
 
 struct rocks_cursor {
@@ -320,6 +323,7 @@ void rocks_close(struct rocks *r)
 	if (message)
 		rocksdb_free(message);
 	close_database(detach(r));
+	free(r->latest);
 	rocksdb_readoptions_destroy(r->read);
 	rocksdb_writeoptions_destroy(r->sync_write);
 	rocksdb_options_destroy(r->options);
@@ -479,6 +483,26 @@ void rocks_batch_free(struct rocks_batch *b)
 		rocksdb_writebatch_destroy(batch_of(b));
 }
 
+/* Under the lock. */
+static void snapshot_free(struct rocks *r, struct rocks_snapshot *s)
+{
+	if (s->real)
+		rocksdb_release_snapshot(r->db, s->real);
+	*s->link = s->next;
+	if (s->next)
+		s->next->link = s->link;
+	free(s);
+}
+
+/* Nobody shares the latest any more. Under the lock. */
+static void forget_latest(struct rocks *r)
+{
+	struct rocks_snapshot *s = r->latest;
+	r->latest = NULL;
+	if (s && !s->holders)
+		snapshot_free(r, s);
+}
+
 int rocks_write(struct rocks *r, struct rocks_batch *b, struct err *e)
 {
 	char *message = NULL;
@@ -494,6 +518,7 @@ int rocks_write(struct rocks *r, struct rocks_batch *b, struct err *e)
 	pthread_mutex_lock(&r->lock);
 	if (rc == 0 && r->durable < sequence)
 		r->durable = sequence;
+	forget_latest(r); /* else what it keeps RocksDB from dropping stays while nobody asks */
 	pthread_mutex_unlock(&r->lock);
 	used(r);
 	if (rc < 0 && e)
@@ -503,17 +528,31 @@ int rocks_write(struct rocks *r, struct rocks_batch *b, struct err *e)
 
 /* --- reading --- */
 
+/* Under the lock. */
+static bool latest_is_now(const struct rocks *r)
+{
+	return r->latest && r->latest->real && !r->switching && r->db &&
+	       r->latest->sequence == rocksdb_get_latest_sequence_number(r->db);
+}
+
 struct rocks_snapshot *rocks_snapshot_take(struct rocks *r)
 {
-	struct rocks_snapshot *s = xcalloc(1, sizeof(*s));
 	pthread_mutex_lock(&r->lock);
-	if (!r->switching && r->db)
-		s->real = rocksdb_create_snapshot(r->db);
-	s->next = r->snapshots;
-	s->link = &r->snapshots;
-	if (s->next)
-		s->next->link = &s->next;
-	r->snapshots = s;
+	if (!latest_is_now(r)) {
+		struct rocks_snapshot *s = xcalloc(1, sizeof(*s));
+		forget_latest(r);
+		if (!r->switching && r->db) {
+			s->sequence = rocksdb_get_latest_sequence_number(r->db);
+			s->real = rocksdb_create_snapshot(r->db);
+		}
+		s->next = r->snapshots;
+		s->link = &r->snapshots;
+		if (s->next)
+			s->next->link = &s->next;
+		r->snapshots = r->latest = s;
+	}
+	struct rocks_snapshot *s = r->latest;
+	s->holders++;
 	pthread_mutex_unlock(&r->lock);
 	return s;
 }
@@ -523,13 +562,9 @@ void rocks_snapshot_drop(struct rocks *r, struct rocks_snapshot *s)
 	if (!s)
 		return;
 	pthread_mutex_lock(&r->lock);
-	if (s->real)
-		rocksdb_release_snapshot(r->db, s->real);
-	*s->link = s->next;
-	if (s->next)
-		s->next->link = s->link;
+	if (--s->holders == 0 && s != r->latest)
+		snapshot_free(r, s);
 	pthread_mutex_unlock(&r->lock);
-	free(s);
 }
 
 static int cursor_row(struct rocks_cursor *c, struct err *e)

@@ -619,7 +619,7 @@ struct disk_scan {
 	struct counting_view view;
 	struct table_set *set;
 	struct fresh *fresh;
-	struct part_source *parts; /* behind tables */
+	struct part_source *parts; /* behind tables, and behind them the merger's room */
 	struct rocks_snapshot *snapshot;
 	struct rocks_cursor *notes; /* made when notes are looked at */
 	struct merger merger;
@@ -638,8 +638,9 @@ static int disk_scan_begin(struct store *s, struct scan **ret, struct err *e)
 	struct rocks_snapshot *snapshot = rocks_snapshot_take(d->rocks);
 	bool settled = atomic_load(&d->begun) == generation;
 	pthread_mutex_unlock(&d->view);
+	size_t n = set->n + fresh->n + 1; /* notes may be one more */
 	struct disk_scan *sc = xcalloc(1, sizeof(*sc) + set->n * sizeof(sc->tables[0]) +
-	                                      fresh->n * sizeof(sc->parts[0]));
+	                                      fresh->n * sizeof(sc->parts[0]) + 2 * n * sizeof(struct source *));
 	sc->base.engine = &store_rocksdb;
 	sc->disk = d;
 	sc->set = set;
@@ -647,6 +648,7 @@ static int disk_scan_begin(struct store *s, struct scan **ret, struct err *e)
 	sc->snapshot = snapshot;
 	sc->parts = (struct part_source *)(sc->tables + set->n);
 	sc->view = (struct counting_view){d, set, fresh, generation, settled};
+	merger_lend(&sc->merger, (struct source **)(sc->parts + fresh->n), n);
 	for (size_t i = 0; i < set->n; i++) {
 		table_source_init(&sc->tables[i], live_table(set->live[i]), false);
 		merger_add(&sc->merger, &sc->tables[i].source);

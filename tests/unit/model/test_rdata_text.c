@@ -3,6 +3,7 @@
  * wire are two forms of one thing. */
 #include "model/rdata.h"
 
+#include <arpa/inet.h>
 #include <libknot/libknot.h>
 
 #include "base/err.h"
@@ -228,6 +229,33 @@ static void test_samples(void **state)
 		assert_string_equal(print_text(type, buffer_bytes(&wire), &text), printed);
 	}
 	buffer_release(&wire);
+	buffer_release(&text);
+}
+
+/* Every address of a few groups, beside inet_ntop. */
+static void test_ipv6_as_libc(void **state)
+{
+	static const unsigned groups[] = {0, 1, 0xffff, 0xab, 0xc0d};
+	enum { N = sizeof(groups) / sizeof(groups[0]) };
+	struct buffer text = BUFFER_INIT;
+	unsigned long all = 1;
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		all *= N;
+	for (unsigned long n = 0; n < all; n++) {
+		uint8_t addr[16];
+		char expected[INET6_ADDRSTRLEN];
+		unsigned long rest = n;
+		for (int i = 0; i < 8; i++, rest /= N) {
+			addr[2 * i] = (uint8_t)(groups[rest % N] >> 8);
+			addr[2 * i + 1] = (uint8_t)groups[rest % N];
+		}
+		assert_non_null(inet_ntop(AF_INET6, addr, expected, sizeof(expected)));
+		buffer_clear(&text);
+		rdata_to_text(RRTYPE_AAAA, RDATA_WIRE, bytes_of(addr, 16), &text);
+		if (!bytes_eq(buffer_bytes(&text), bytes_str(expected)))
+			fail_msg("%.*s, not %s", (int)text.n, text.p, expected);
+	}
 	buffer_release(&text);
 }
 
@@ -786,6 +814,7 @@ int main(void)
 		cmocka_unit_test(test_many_types),
 		cmocka_unit_test(test_prints_anything),
 		cmocka_unit_test(test_opaque),
+		cmocka_unit_test(test_ipv6_as_libc),
 		cmocka_unit_test(test_as_libzscanner),
 		cmocka_unit_test(test_as_libknot),
 		cmocka_unit_test(test_changed_wire),
