@@ -30,7 +30,7 @@ static const char help[] =
 	"  dribble import --store /var/lib/dribble --origin example.org --time now example.org.zone\n"
 	"  dribble import --server http://127.0.0.1:8400 --token TOKEN feed.ndjson\n\n"
 	"  --format FORMAT\n      what the files hold, a name of dribble-sources(7); auto, the default, looks at their beginning\n"
-	"  --fields FIELDS\n      of passivedns: which fields a line has, as its option -f names them\n"
+	"  --fields FIELDS\n      of passivedns logs: which fields a line has, as its option -f names them\n"
 	"  --filter EXPRESSION\n      of captures: only packets that pass it, see pcap-filter(7)\n"
 	"  --port PORT[,PORT]...\n      of captures: the ports of servers (53)\n"
 	"  --unmatched\n      of captures: answers count although their questions were not seen\n"
@@ -149,8 +149,6 @@ static int progress(void *ctx, const struct note *counts)
 
 static const struct reader_format *format_of(const struct import *im)
 {
-	if (im->reader.fields && (!im->format || strcmp(im->format, "auto") == 0))
-		return &passivedns_format;
 	return im->format && strcmp(im->format, "auto") != 0 ? reader_format_named(im->format) : NULL;
 }
 
@@ -221,9 +219,10 @@ static int into_store(struct import *im, struct store *s)
 	return EXIT_DONE;
 }
 
-/* Key of the whole content, so that sending it twice counts once; and the format that its beginning looks like, NULL: none. */
+/* Key of the whole content and what it is read as, so that sending it twice counts once; and the format it is read as. */
 static int content_key(struct import *im, struct buffer *out, const struct reader_format **ret_format, struct err *e)
 {
+	const struct reader_format *looks;
 	struct buffer head = BUFFER_INIT;
 	struct bytes run;
 	int rc;
@@ -237,7 +236,8 @@ static int content_key(struct import *im, struct buffer *out, const struct reade
 		buffer_put(&head, run.p, run.n < room ? run.n : room);
 		XXH3_128bits_update(digest, run.p, run.n);
 	}
-	*ret_format = reader_format_of(buffer_bytes(&head));
+	looks = reader_format_of(buffer_bytes(&head)) ? reader_format_of(buffer_bytes(&head)) : &cof_format;
+	*ret_format = format_of(im) ? format_of(im) : looks;
 	buffer_release(&head);
 	XXH128_canonical_t c;
 	XXH128_canonicalFromHash(&c, XXH3_128bits_digest(digest));
@@ -248,7 +248,9 @@ static int content_key(struct import *im, struct buffer *out, const struct reade
 	buffer_put_str(out, "idempotency-key: ");
 	for (size_t i = 0; i < sizeof(c.digest); i++)
 		buffer_putf(out, "%02x", c.digest[i]);
-	if ((format_of(im) ? format_of(im) : *ret_format) == &zone_format) /* of another day it is news */
+	if (*ret_format != looks) /* read wrongly it is not in */
+		buffer_putf(out, "-%s", (*ret_format)->name);
+	if (*ret_format == &zone_format) /* of another day it is news */
 		buffer_putf(out, "-%llu", (unsigned long long)input_time_s(im->in));
 	if (im->again)
 		buffer_putf(out, "-%ld-%ld", (long)getpid(), (long)time(NULL));
@@ -265,8 +267,6 @@ static int to_server(struct import *im)
 	const struct reader_format *format;
 	struct buffer sensor = BUFFER_INIT, named = BUFFER_INIT;
 	int rc = content_key(im, &key, &format, &e);
-	if (format_of(im) || !format)
-		format = format_of(im) ? format_of(im) : &cof_format;
 	buffer_putf(&named, "dribble-format: %s%c", format->name, 0);
 	buffer_putf(&sensor, "dribble-sensor: %s%c", im->sensor ? im->sensor : "", 0);
 	const char *headers[] = {format == &cof_format ? "content-type: application/x-ndjson"

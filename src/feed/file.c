@@ -140,10 +140,17 @@ static const struct candidate *choose(const struct source *s)
 	return best;
 }
 
+/* What it is read as when nobody says what it is. Fields are told for logs that cannot be recognised without them. */
+static const struct reader_format *format_by_content(const struct source *s)
+{
+	const struct reader_format *found = reader_format_of(buffer_bytes(&s->head));
+	return found || !s->reader.fields ? found : &passivedns_format;
+}
+
 static int choose_format(const struct file_options *opt, const struct source *s,
                          const struct reader_format **ret, struct err *e)
 {
-	*ret = opt->format ? opt->format : reader_format_of(buffer_bytes(&s->head));
+	*ret = opt->format ? opt->format : format_by_content(s);
 	size_t blank = 0;
 	while (blank < s->head.n && strchr(" \t\r\n", s->head.p[blank]) && s->head.p[blank])
 		blank++;
@@ -213,14 +220,24 @@ static int import(const struct file_options *opt, struct source *s, struct note 
 	return rc;
 }
 
+/* Read as something else than what it looks like, the octets are another source: one that was read wrongly is not in. What looks
+ * like nothing is lines of COF. */
+static bool is_read_otherwise(const struct source *s)
+{
+	const struct reader_format *looks = format_by_content(s);
+	if (!looks && s->format == &cof_format)
+		return false;
+	return s->format && s->format != looks;
+}
+
 /* What the source is known by: its beginning, and what the options make of it. */
 static int identify(const struct file_options *opt, struct source *s, struct err *e)
 {
+	if (opt->reader)
+		s->reader = *opt->reader;
 	int rc = choose_format(opt, s, &s->format, e);
 	if (rc < 0)
 		return rc;
-	if (opt->reader)
-		s->reader = *opt->reader;
 	if (!s->reader.path && input_size(s->in))
 		s->reader.path = input_name(s->in);
 	if (!s->reader.time_s)
@@ -228,6 +245,8 @@ static int identify(const struct file_options *opt, struct source *s, struct err
 	if (!s->reader.time_s)
 		s->reader.time_s = (uint64_t)time(NULL);
 	buffer_put_bytes(&s->known_by, buffer_bytes(&s->head));
+	if (is_read_otherwise(s))
+		buffer_putf(&s->known_by, "format %s\n", s->format->name);
 	if (s->format && s->format->identity)
 		s->format->identity(&s->reader, &s->known_by);
 	return 0;

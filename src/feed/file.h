@@ -2,7 +2,8 @@
 /* Importing a file or pipe: recognised when it is all in already, continued when it was begun.
  *
  * A source is known by what is in it, decompressed, never by its name: notes are found by a hash of its first octets,
- * and compared by a digest of all that they cover before they are believed.
+ * and compared by a digest of all that they cover before they are believed. What makes other records of the same octets, a format
+ * that they do not look like or an option of the reader, makes another source.
  */
 #pragma once
 
@@ -13,7 +14,7 @@
 
 struct file_options {
 	struct store *store;
-	const struct reader_format *format; /* NULL: by its content */
+	const struct reader_format *format; /* NULL: by its content, and passivedns where that tells nothing and the reader has fields */
 	const struct reader_options *reader; /* may be NULL */
 	struct bytes sensor;               /* whom it counts for where the input names nobody */
 	const struct exclusion *exclusion; /* may be NULL */

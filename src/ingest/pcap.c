@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The reader of captures: the packets of a file through the sniffer. Declared in ingest/reader.h as pcap_format. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "ingest/bpf.h"
@@ -37,9 +38,9 @@ static struct reader *pcap_open_reader(const struct reader_options *opt, struct 
 
 static void pcap_identity(const struct reader_options *opt, struct buffer *out)
 {
-	if (opt && opt->filter)
+	if (opt && opt->filter && *opt->filter)
 		buffer_putf(out, "filter %s\n", opt->filter);
-	if (opt && opt->ports)
+	if (opt && opt->ports && strcmp(opt->ports, "53") != 0)
 		buffer_putf(out, "ports %s\n", opt->ports);
 	if (opt && opt->unmatched)
 		buffer_put_str(out, "unmatched\n");

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`dribble import`: what makes a file another file, and options that are wrong or do not go together."""
+import json
+import os
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import dns  # noqa: E402
+from dribble import *  # noqa: E402,F403
+
+COF = b'{"rrname": "a.import.test", "rrtype": "A", "rdata": "192.0.2.1", "count": 3, "time_first": 1, "time_last": 2}\n'
+LOG = b"1322849924.408856||10.1.1.1||8.8.8.8||IN||www.import.test.||A||192.0.2.61||43200||8\n"
+TURNED = b"192.0.2.62||A||turned.import.test.||1322849924\n"
+ORDER = "ATQS"
+ZONE = b"$ORIGIN import.test.\n$TTL 300\n@ SOA ns host 1 2 3 4 5\na A 192.0.2.1\n"
+TAP = dns.dnstap_file([dns.dnstap_frame(dns.response("tap.import.test", "A", [("tap.import.test", "A", "192.0.2.9")]), 1600000000_000000)])
+CAPTURE = dns.pcap([(1600000000_000000, dns.udp_frame(("203.0.113.9", 4000), ("203.0.113.53", 53), dns.question("cap.import.test", "A"))),
+                    (1600000000_000100, dns.udp_frame(("203.0.113.53", 53), ("203.0.113.9", 4000), dns.response(
+                        "cap.import.test", "A", [("cap.import.test", "A", "192.0.2.7")])))])
+
+
+def new_store():
+    return os.path.join(tempdir("store"), "db")
+
+
+def names(store):
+    """{owner: count}; a zone has no counts."""
+    return {r["rrname"]: r.get("count", 0) for r in map(json.loads, cli("export", "--store", store).out.splitlines())}
+
+
+@check("{0} read as {1} by mistake can be imported as what it is", rows=[
+    ("dnstap", "cof", TAP, "tap.import.test"), ("dnstap", "zone", TAP, "tap.import.test"), ("cof", "zeek", COF, "a.import.test"),
+    ("cof", "passivedns", COF, "a.import.test"), ("passivedns", "eve", LOG, "www.import.test"), ("pcap", "cof", CAPTURE, "cap.import.test"),
+    ("zone", "cof", ZONE, "a.import.test")])
+def wrong_format(right, wrong, octets, name):
+    store, path = new_store(), temp("a.data", octets)
+    cli("import", "--store", store, "--format", wrong, path, code=(0, 1, 3))
+    said = cli("import", "--store", store, path).err
+    ok(b"already" not in said, said)
+    count = names(store)[name]
+    for more in ([], ["--format", right], ["--format", "auto"]):  # said in so many words it is the same file
+        ok(b"already imported" in cli("import", "--store", store, *more, path).err, more)
+    cli("import", "--store", store, "--format", wrong, path)
+    eq(names(store)[name], count)
+
+
+@check("the same of a server: {0} read as {1}", rows=[("dnstap", "cof", TAP, "tap.import.test"), ("cof", "zeek", COF, "a.import.test")])
+def wrong_format_sent(right, wrong, octets, name):
+    server = Server("memory:")
+    path = temp("a.data", octets)
+    cli("import", "--server", server.url(), "--format", wrong, path, code=(0, 1, 3))
+    counts = set()
+    for more in ([], ["--format", right], ["--format", "auto"]):
+        cli("import", "--server", server.url(), *more, path)
+        counts.add(tuple(r["count"] for r in server.ask(name).records))
+    eq(len(counts), 1, counts)
+    ok(counts.pop(), "it is not in")
+    server.stop()
+
+
+@check("of what looks like nothing each format is another file")
+def unrecognised():
+    store, path = new_store(), temp("a.data", b"; nothing\n" * 7000 + COF)
+    cli("import", "--store", store, path, code=1)
+    for wrong in ("eve", "zone", "dnstap"):
+        cli("import", "--store", store, "--format", wrong, path, code=None)
+    cli("import", "--store", store, "--format", "cof", path, code=3)
+    eq(names(store), {"a.import.test": 3})
+    ok(b"already imported" in cli("import", "--store", store, "--format", "cof", path).err)
+
+
+@check("--fields says how logs are read, not that a file is one")
+def fields_of_several():
+    store = new_store()
+    files = [temp("a.ndjson", COF), temp("turned.log", TURNED), temp("a.dnstap", TAP), temp("cap.pcap", CAPTURE)]
+    cli("import", "--store", store, "--fields", ORDER, *files)
+    eq(sorted(names(store)), ["a.import.test", "cap.import.test", "tap.import.test", "turned.import.test"])
+    for more in ([], ["--format", "passivedns"]):
+        ok(b"already imported" in cli("import", "--store", store, "--fields", ORDER, *more, files[1]).err, more)
+    ok(b"already imported" in cli("import", "--store", store, files[0]).err, "COF is the same with --fields")
+
+
+@check("wrong --fields first, right ones later")
+def wrong_fields():
+    store, path = new_store(), temp("turned.log", TURNED)
+    cli("import", "--store", store, "--fields", "SQTA", path, code=3)
+    eq(names(store), {})
+    cli("import", "--store", store, "--fields", ORDER, path)
+    eq(names(store), {"turned.import.test": 1})
+
+
+@check("a capture read with {0} is {1} file", rows=[
+    ("--filter", "another", ["--filter", "udp"]), ("--port", "another", ["--port", "53,5353"]), ("--unmatched", "another", ["--unmatched"]),
+    ("the default ports", "the same", ["--port", "53"]), ("no filter", "the same", ["--filter", ""])])
+def capture_options(what, which, options):
+    store, path = new_store(), temp("cap.pcap", CAPTURE)
+    cli("import", "--store", store, path)
+    said = cli("import", "--store", store, *options, path).err
+    eq(b"already imported" in said, which == "the same", said)
+    ok(b"already imported" in cli("import", "--store", store, *options, path).err)
+
+
+if __name__ == "__main__":
+    main()
