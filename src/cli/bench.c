@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/common.h"
+#include "cli/usage.h"
 #include "cli/workload.h"
 #include "feed/file.h"
 #include "model/dname.h"
@@ -540,14 +541,26 @@ static int run(struct bench *b)
 	return rc < 0 ? cli_fail("bench", EXIT_FAILED, "%s", e.text) : EXIT_DONE;
 }
 
+static int check(const struct bench *b, const struct config_own_option *own)
+{
+	int code = 0;
+	if (b->input && b->trace)
+		return cli_fail("bench", EXIT_USAGE, "--trace asks for names of the workload: not with --input");
+	if (b->write)
+		code = usage_refuse("bench", &b->config, own, "input folder trace hot-name threads memory cache",
+		                    "does not go with --write: that measures nothing");
+	if (b->input && !code)
+		code = usage_refuse("bench", &b->config, own, "records observations hot seed", "does not go with --input: it makes a workload");
+	return code;
+}
+
 int bench_main(int argc, char **argv)
 {
 	enum { MANY = 1000 };
 	const uint64_t max = UINT64_C(1) << 40;
 	struct bench *b = xcalloc(1, sizeof(*b));
 	int code = EXIT_USAGE;
-	b->hot_name = WORKLOAD_HOT_NAME;
-	b->workload = (struct workload){MANY * MANY, 2 * MANY * MANY, 100 * MANY, 1};
+		b->workload = (struct workload){MANY * MANY, 2 * MANY * MANY, 100 * MANY, 1};
 	const struct config_own_option own[] = {
 		{"records", &b->records_text, NULL}, {"observations", &b->observations_text, NULL},
 		{"hot", &b->hot_text, NULL},         {"seed", &b->seed_text, NULL},
@@ -559,6 +572,7 @@ int bench_main(int argc, char **argv)
 	int first = cli_options(argc, argv, &b->config, CONFIG_FOR_FEEDING | CONFIG_FOR_READING, own, help, &code);
 	if (first >= 0) {
 		code = first < argc ? cli_fail("bench", EXIT_USAGE, "%s: no argument is expected", argv[first]) : 0;
+		code = code ? code : check(b, own);
 		code = code ? code : parse_number("records", b->records_text, max, &b->workload.records);
 		code = code ? code : parse_number("observations", b->observations_text, max, &b->workload.observations);
 		code = code ? code : parse_number("hot", b->hot_text, max, &b->workload.hot);
@@ -568,8 +582,7 @@ int bench_main(int argc, char **argv)
 			code = cli_fail("bench", EXIT_USAGE,
 			                "of records there must be at least one, and not more than observations; "
 			                "--hot is a part of them");
-		if (!code && b->trace && b->input)
-			code = cli_fail("bench", EXIT_USAGE, "--trace asks for names of the workload: not with --input");
+		b->hot_name = b->hot_name ? b->hot_name : WORKLOAD_HOT_NAME;
 		code = code ? code : run(b);
 		config_release(&b->config);
 	}

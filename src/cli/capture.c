@@ -16,6 +16,7 @@
 #include "cli/common.h"
 #include "cli/out.h"
 #include "cli/sender.h"
+#include "cli/usage.h"
 #include "feed/collector.h"
 #include "ingest/input.h"
 #include "ingest/live.h"
@@ -39,7 +40,7 @@ static const char help[] =
 	"  --no-promiscuous\n      only what is for this machine\n"
 	"  --buffer MIB\n      the kernel's buffer for packets that wait (32)\n"
 	"  --run-as USER\n      whose rights remain when started as root (dribble, or nobody)\n"
-	"  --sensor ID\n      who saw it, for stats and /info (capture, with --server the account)\n"
+	"  --sensor ID\n      who saw it, for stats and /info (capture, with --server the account); on standard output\n      the sensor_id of every line\n"
 	"  --server URL\n      sends to a server\n"
 	"  --user NAME:PASSWORD\n  --token TOKEN\n      who feeds the server\n\n"
 	"SIGUSR1 shows figures. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some packets were rejected.\n";
@@ -54,6 +55,7 @@ enum {
 struct capture {
 	const char *interface, *file, *buffer, *run_as, *sensor;
 	bool no_promiscuous;
+	unsigned buffer_mib;
 	struct reader_options reader;
 	struct client_options client;
 	struct config config;
@@ -113,8 +115,10 @@ static int observe(void *ctx, const struct observation *o)
 		c->left_out[LEFT_OUT_EXCLUDED]++;
 		return 0;
 	}
-	const struct record record = {
+	struct record record = {
 		.rrtype = o->rrtype, .form = o->form, .owner_row = true, .owner = o->owner, .rdata = o->rdata, .seen = o->seen};
+	if (!c->sender && c->sensor) /* a server is told once a batch */
+		record.seen.sensor_id = bytes_str(c->sensor);
 	answer_line(&c->answer, &record, &c->lines);
 	c->in_lines++;
 	return flush(c, false);
@@ -342,15 +346,13 @@ static int open_interface(struct capture *c)
 {
 	char warning[256];
 	struct err e;
-	char *end = NULL;
-	unsigned long buffer = c->buffer ? strtoul(c->buffer, &end, 10) : 32;
-	if ((end && *end) || buffer < 1 || buffer > 1024)
-		return cli_fail("capture", ERR_USAGE, "--buffer %s: it is not a number from 1 to 1024", c->buffer);
 	const struct live_options opt = {.interface = c->interface,
 	                                 .filter = c->reader.filter,
 	                                 .promiscuous = !c->no_promiscuous,
-	                                 .buffer_mib = (unsigned)buffer};
+	                                 .buffer_mib = c->buffer_mib};
 	int rc = live_open(&opt, &c->live, warning, &e);
+	if (rc == ERR_SYNTAX)
+		return cli_fail("capture", ERR_USAGE, "--filter: %s", e.text);
 	if (rc < 0)
 		return cli_fail("capture", rc, "%s", e.text);
 	if (*warning)
@@ -364,7 +366,7 @@ static int run(struct capture *c)
 	struct err e;
 	int rc = c->interface ? open_interface(c) : input_open(c->file, &in, &e);
 	if (rc < 0)
-		return c->interface ? EXIT_FAILED : cli_fail("capture", EXIT_FAILED, "%s", e.text);
+		return !c->interface ? cli_fail("capture", EXIT_FAILED, "%s", e.text) : rc == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
 	if (in)
 		input_stop_on(in, &stopping);
 	rc = c->interface || c->run_as ? drop_rights(c->run_as) : 0;
@@ -387,15 +389,34 @@ static int run(struct capture *c)
 	return rc < 0 || closed < 0 ? EXIT_FAILED : c->rejected ? EXIT_REJECTED : EXIT_DONE;
 }
 
-static int check(const struct capture *c)
+static int check_buffer(struct capture *c)
 {
+	char *end = NULL;
+	unsigned long buffer = c->buffer ? strtoul(c->buffer, &end, 10) : 32;
+	if ((end && (*end || end == c->buffer)) || buffer < 1 || buffer > 1024)
+		return cli_fail("capture", EXIT_USAGE, "--buffer %s: it is not a number from 1 to 1024", c->buffer);
+	c->buffer_mib = (unsigned)buffer;
+	return 0;
+}
+
+static int check(struct capture *c, const struct config_own_option *own)
+{
+	static const char for_store[] = "threads memory cache feed_hold feed_hold_records";
+	struct reader_options reader = c->reader;
+	int code = 0;
 	if (!c->interface == !c->file)
 		return cli_fail("capture", EXIT_USAGE, "it takes an interface (-i NAME) or a capture (-r FILE)");
-	if (c->sensor && (!*c->sensor || strlen(c->sensor) > MEMBER_MAX))
-		return cli_fail("capture", EXIT_USAGE, "--sensor: it must have 1 to %d octets", MEMBER_MAX);
-	if (c->client.url && config_source(&c->config, "store") == CONFIG_COMMAND_LINE)
-		return cli_fail("capture", EXIT_USAGE, "--store and --server do not go together");
-	return 0;
+	if (c->interface)
+		reader.filter = NULL; /* which words there are depends on the interface */
+	if (c->file)
+		code = usage_refuse("capture", &c->config, own, "buffer no-promiscuous", "is for an interface");
+	if (!code && c->client.url)
+		code = usage_refuse("capture", &c->config, own, "store", "does not go with --server");
+	if (!code && (c->client.url || config_source(&c->config, "store") == CONFIG_DEFAULT))
+		code = usage_refuse("capture", &c->config, own, for_store, "is for a store (--store)");
+	code = code ? code : check_buffer(c);
+	code = code ? code : usage_check_reader("capture", &reader);
+	return code ? code : usage_check_sender("capture", c->sensor, c->client.url, c->client.user, c->client.token);
 }
 
 int capture_main(int argc, char **argv)
@@ -418,7 +439,7 @@ int capture_main(int argc, char **argv)
 	                        own, help, &code);
 	if (first < 0)
 		return code;
-	code = first < argc ? cli_fail("capture", EXIT_USAGE, "%s: it takes options only", argv[first]) : check(&c);
+	code = first < argc ? cli_fail("capture", EXIT_USAGE, "%s: it takes options only", argv[first]) : check(&c, own);
 	if (code == 0) {
 		const struct sigaction stop = {.sa_handler = on_stop}, ask = {.sa_handler = on_ask, .sa_flags = SA_RESTART};
 		signal(SIGPIPE, SIG_IGN);

@@ -15,6 +15,7 @@
 #include "cli/common.h"
 #include "cli/out.h"
 #include "cli/progress.h"
+#include "cli/usage.h"
 #include "feed/file.h"
 #include "ingest/timestamp.h"
 
@@ -349,31 +350,56 @@ static bool take_time(struct import *im)
 	return read && im->reader.time_s;
 }
 
+/* Options of one format, where another one was said. */
+static int check_format(const struct import *im, const struct config_own_option *own)
+{
+	static const struct {
+		const struct reader_format *format;
+		const char *options, *why;
+	} rows[] = {
+		{&passivedns_format, "fields", "is for passivedns logs, and --format says another format"},
+		{&pcap_format, "filter port unmatched", "is for captures, and --format says another format"},
+		{&zone_format, "origin time include", "is for zone files, and --format says another format"},
+	};
+	int code = 0;
+	if (im->format && strcmp(im->format, "auto") != 0 && !reader_format_named(im->format))
+		return no_such_format(im->format);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows) && !code; i++) {
+		if (format_of(im) && format_of(im) != rows[i].format)
+			code = usage_refuse("import", &im->config, own, rows[i].options, rows[i].why);
+	}
+	return code;
+}
+
+static int check(struct import *im, const struct config_own_option *own)
+{
+	static const struct {
+		const char *options, *why;
+	} not_sent[] = {
+		{"store threads memory cache", "does not go with --server: it opens no store"},
+		{"fields filter port unmatched origin time include", "does not go with --server: that reads the file in its own way"},
+		{"exclude only", "does not go with --server: the server has lists of its own"},
+		{"rejects", "does not go with --server: that tells the first rejects in its answer"},
+	};
+	int code = check_format(im, own);
+	for (size_t i = 0; i < sizeof(not_sent) / sizeof(*not_sent) && !code && im->server; i++)
+		code = usage_refuse("import", &im->config, own, not_sent[i].options, not_sent[i].why);
+	code = code ? code : usage_check_reader("import", &im->reader);
+	code = code ? code : usage_check_sender("import", im->sensor, im->server, im->user, im->token);
+	if (!code && im->time && !take_time(im))
+		code = cli_fail("import", EXIT_USAGE, "--time %s: not seconds since 1970, a date (2026-11-28T12:00:00Z) or now", im->time);
+	return code;
+}
+
 static int run(struct import *im, int n, char **paths)
 {
 	/* The second signal ends it at once: that loses nothing, as the journal knows what is in. */
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-	if (im->format && strcmp(im->format, "auto") != 0 && !reader_format_named(im->format))
-		return no_such_format(im->format);
-	if ((im->reader.fields || im->reader.filter || im->reader.ports || im->reader.unmatched) && im->server)
-		return cli_fail("import", EXIT_USAGE, "--fields, --filter, --port and --unmatched do not go with --server");
-	if (im->server && (im->reader.origin || im->time || im->reader.include))
-		return cli_fail("import", EXIT_USAGE, "--origin, --time and --include do not go with --server");
-	if (im->time && !take_time(im))
-		return cli_fail("import", EXIT_USAGE, "--time %s: not seconds since 1970, a date (2026-11-28T12:00:00Z) or now", im->time);
-	if (im->sensor && (!*im->sensor || strlen(im->sensor) > MEMBER_MAX))
-		return cli_fail("import", EXIT_USAGE, "--sensor: it must have 1 to %d octets", MEMBER_MAX);
-	if (im->rejects_path && im->server)
-		return cli_fail("import", EXIT_USAGE,
-		                "--rejects does not go with --server: a server tells the first rejects in its answer");
 	if (im->rejects_path) {
 		im->rejects = open(im->rejects_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 		if (im->rejects < 0)
 			return cli_fail("import", EXIT_FAILED, "%s: %s", im->rejects_path, strerror(errno));
 	}
-	if (im->server && (config_source(&im->config, "exclude") == CONFIG_COMMAND_LINE ||
-	                   config_source(&im->config, "only") == CONFIG_COMMAND_LINE))
-		return cli_fail("import", EXIT_USAGE, "--exclude and --only do not go with --server: the server has lists of its own");
 	if (!im->server && cli_exclusion("import", &im->config, &im->exclusion) < 0)
 		return EXIT_FAILED;
 	signal(SIGPIPE, SIG_IGN);
@@ -410,7 +436,9 @@ int import_main(int argc, char **argv)
 	                        &code);
 	if (first < 0)
 		return code;
-	code = run(&im, argc - first, argv + first);
+	code = check(&im, own);
+	if (!code)
+		code = run(&im, argc - first, argv + first);
 	config_release(&im.config);
 	return code;
 }

@@ -10,6 +10,7 @@
 #include "cli/client.h"
 #include "cli/common.h"
 #include "cli/out.h"
+#include "cli/usage.h"
 #include "query/walk.h"
 
 static const char help[] =
@@ -176,6 +177,16 @@ static int query_values(int n, char **values, const struct query_options *o, enu
 	                "%s", e.text);
 }
 
+static int check_server(const struct query_options *o, const struct config *config, const struct config_own_option *own)
+{
+	int code = 0;
+	if (o->server)
+		code = usage_refuse("query", config, own, "store cache", "does not go with --server: it opens no store");
+	if (!code && o->server)
+		code = usage_refuse("query", config, own, "origin", "does not go with --server: that has its own");
+	return code ? code : usage_check_sender("query", NULL, o->server, o->user, o->token);
+}
+
 int query_main(int argc, char **argv)
 {
 	struct config config;
@@ -193,6 +204,11 @@ int query_main(int argc, char **argv)
 	if (first < 0)
 		return code;
 	signal(SIGPIPE, SIG_IGN);
+	code = check_server(&o, &config, own);
+	if (code) {
+		config_release(&config);
+		return code;
+	}
 	if (first == argc)
 		code = cli_fail("query", EXIT_USAGE, "what for? Give a name, an address or a text");
 	else if (!choose_style(&o, &config, &style))

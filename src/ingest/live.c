@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -46,9 +47,12 @@ static int activate(struct live *l, const struct live_options *opt, char *ret_wa
 	pcap_set_timeout(l->pcap, WAIT_MS);
 	pcap_set_buffer_size(l->pcap, (int)opt->buffer_mib << 20);
 	int status = pcap_activate(l->pcap);
-	if (status < 0)
-		return err_set(e, code_of(status), "%s: %s%s%s", opt->interface, pcap_statustostr(status),
-		               *pcap_geterr(l->pcap) ? ": " : "", pcap_geterr(l->pcap));
+	if (status < 0) { /* libpcap's sentence tells more, where it has one; of some failures it is the status again, or holds it */
+		const char *name = pcap_statustostr(status), *detail = pcap_geterr(l->pcap);
+		bool both = *detail && !strstr(name, detail) && !strstr(detail, name) && status != PCAP_ERROR;
+		return err_set(e, code_of(status), "%s: %s%s%s", opt->interface, both || !*detail ? name : detail, both ? ": " : "",
+		               both ? detail : "");
+	}
 	if (status > 0)
 		snprintf(ret_warning, 256, "%s: %s", opt->interface, pcap_statustostr(status));
 	return set_filter(l, opt->filter, e);

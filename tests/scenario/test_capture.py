@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`dribble capture --server`, while the server is slow, refuses, or says nothing; and what capture does not take."""
 import http.server
+import json
 import os
 import socket
 import subprocess
@@ -70,11 +71,36 @@ def silent():
     ok(b"1 observations did not reach the server" in done.stderr and b"not answered" in done.stderr, done.stderr)
 
 
-@check("wrong usage of capture: {0}", rows=[("--buffer", "5x"), ("--buffer", "0"), ("--port", "53,")])
+@check("capture refuses a wrong {0} {1!r}", rows=[
+    ("--buffer", "5x"), ("--buffer", "0"), ("--buffer", ""), ("--port", "53,"), ("--port", ""), ("--sensor", ""), ("--sensor", "x" * 256),
+    ("--memory", "1M"), ("--feed_hold", "1s"), ("--user", "a:b"), ("--token", "t")])
 def usage(option, value):
-    done = subprocess.run([DRIBBLE, "capture", "-i", "lo", option, value], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.PIPE, timeout=20 * SLOW)
-    ok(done.returncode in (1, 2) and option.encode() in done.stderr, done)
+    said = cli("capture", "-i", "lo", option, value, code=2).err
+    ok(option.encode() in said, said)
+
+
+@check("capture of a file refuses {0}", rows=[
+    ("--filter", "((", []), ("--buffer", "64", []), ("--no-promiscuous", None, []), ("--store", "memory:", ["--server", "http://127.0.0.1:1"]),
+    ("--cache", "8M", ["--server", "http://127.0.0.1:1"]), ("--token", "t", ["--server", "http://127.0.0.1:1", "--user", "a:b"])])
+def useless(option, value, more):
+    path = temp("one.pcap", many(1))
+    given = [option] if value is None else [option, value]
+    said = cli("capture", "-r", path, *more, *given, code=2)
+    ok(option.encode() in said.err and not said.out, said)
+
+
+@check("on standard output --sensor is the sensor_id of every line")
+def sensor():
+    path = temp("one.pcap", many(3))
+    lines = [json.loads(line) for line in cli("capture", "-r", path, "--unmatched", "--sensor", 'fra "1"').out.splitlines()]
+    eq([line["sensor_id"] for line in lines], ['fra "1"'] * 3)
+
+
+@check("an interface that is not there is told once")
+def no_interface():
+    said = cli("capture", "-i", "nope0", code=1).err
+    eq(said.count(b"nope0"), 1, said)
+    ok(said.count(b"No such device") <= 1, said)
 
 
 if __name__ == "__main__":

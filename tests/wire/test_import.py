@@ -101,5 +101,50 @@ def capture_options(what, which, options):
     ok(b"already imported" in cli("import", "--store", store, *options, path).err)
 
 
+@check("a value that makes no sense is wrong usage: {0} {1!r}", rows=[
+    ("--port", "x"), ("--port", "0"), ("--port", "53,"), ("--port", "65536"), ("--filter", "(("), ("--origin", "a..b"), ("--fields", "SQ"),
+    ("--fields", "S%QTA"), ("--time", "x"), ("--format", "x"), ("--sensor", "")])
+def senseless(option, value):
+    store = new_store()
+    for files in ([], [temp("a.ndjson", COF)]):  # also where it would not be looked at
+        ran = cli("import", "--store", store, option, value, *files, code=2)
+        ok(option.encode() in ran.err, ran)
+    ok(not os.path.exists(store), "no store is made")
+
+
+@check("an option of another format than --format {0} is refused: {1}", rows=[
+    ("cof", ["--fields", "SQTA"]), ("cof", ["--filter", "udp"]), ("passivedns", ["--port", "53"]), ("zone", ["--unmatched"]),
+    ("pcap", ["--origin", "test"]), ("dnstap", ["--time", "now"]), ("eve", ["--include"])])
+def of_another_format(name, option):
+    ran = cli("import", "--store", new_store(), "--format", name, *option, temp("a.ndjson", COF), code=2)
+    ok(option[0].encode() in ran.err, ran)
+
+
+@check("what does not go with --server: {0}", rows=[
+    ([o],) if o in ("--unmatched", "--include") else ([o, v],) for o, v in (
+        ("--fields", "SQTA"), ("--filter", "udp"), ("--port", "53"), ("--unmatched", ""), ("--origin", "test"), ("--time", "now"),
+        ("--include", ""), ("--rejects", "/dev/null"), ("--exclude", "/dev/null"), ("--only", "/dev/null"), ("--store", "memory:"),
+        ("--memory", "8M"), ("--threads", "1"), ("--cache", "8M"))])
+def not_sent(option):
+    ran = cli("import", "--server", "http://127.0.0.1:1", *option, temp("a.ndjson", COF), code=2)
+    ok(option[0].encode() in ran.err and b"--server" in ran.err, ran)
+
+
+@check("who feeds is for --server, and one of two: {0}", rows=[
+    ("import", ["--user", "a:b"]), ("import", ["--token", "t"]), ("query", ["--user", "a:b"]), ("query", ["--token", "t"]),
+    ("import", ["--server", "http://127.0.0.1:1", "--user", "a:b", "--token", "t"]),
+    ("query", ["--server", "http://127.0.0.1:1", "--store", "memory:"]), ("query", ["--server", "http://127.0.0.1:1", "--origin", "http://x.test"])])
+def who(command, options):
+    ran = cli(command, *options, temp("a.ndjson", COF) if command == "import" else "a.test", code=2)
+    ok(options[-2].encode() in ran.err, ran)
+
+
+@check("bench refuses what would do nothing: {0}", rows=[
+    ("--write", "/dev/null", "--folder", "/tmp"), ("--write", "/dev/null", "--hot-name", "x"), ("--input", "/dev/null", "--records", "5")])
+def bench(*options):
+    ran = cli("bench", *options, code=2)
+    ok(options[2].encode() in ran.err, ran)
+
+
 if __name__ == "__main__":
     main()

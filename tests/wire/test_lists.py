@@ -92,7 +92,7 @@ def missing():
     store, said = imported("--only", "/nonexistent/list", code=1)
     ok("/nonexistent/list: No such file" in said, said)
     ran = cli("import", "--server", "http://127.0.0.1:1", "--exclude", temp("list", "lan\n"), "/dev/null", code=2)
-    ok(b"do not go with --server" in ran.err, ran)
+    ok(b"--exclude does not go with --server" in ran.err, ran)
 
 
 @check("a server keeps out of POST what is on its lists, and tells how much; again with the same key")
