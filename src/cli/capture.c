@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* dribble capture: live packets, or those of a file, into a store, to a server, or as COF on standard output. */
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +13,7 @@
 #include "base/log.h"
 #include "cli/common.h"
 #include "cli/out.h"
+#include "cli/rights.h"
 #include "cli/sender.h"
 #include "cli/usage.h"
 #include "feed/collector.h"
@@ -26,7 +25,7 @@ static const char help[] =
 	"usage: dribble capture (-i INTERFACE | -r FILE) [OPTIONS]\n\n"
 	"Takes observations from DNS traffic: of an interface, or of a capture (- is standard input) as it\n"
 	"comes. They go into a store, to a server, or as COF to standard output. An answer counts only if\n"
-	"it matches a question that was seen. Started as root it gives that up once the interface is open.\n\n"
+	"it matches a question that was seen. Started as root it gives that up before it reads a packet.\n\n"
 	"Examples:\n"
 	"  dribble capture -i eth0 | zstd > traffic.ndjson.zst\n"
 	"  dribble capture -i any --server https://pdns.example.net --token TOKEN --sensor fra-1\n"
@@ -39,7 +38,7 @@ static const char help[] =
 	"  --unmatched\n      answers count although their questions were not seen\n"
 	"  --no-promiscuous\n      only what is for this machine\n"
 	"  --buffer MIB\n      the kernel's buffer for packets that wait (32)\n"
-	"  --run-as USER\n      whose rights remain when started as root (dribble, or nobody)\n"
+	"  --run-as USER\n      whose rights remain when started as root (the owner of the store; dribble, or nobody)\n"
 	"  --sensor ID\n      who saw it, for stats and /info (capture, with --server the account); on standard output\n      the sensor_id of every line\n"
 	"  --server URL\n      sends to a server\n"
 	"  --user NAME:PASSWORD\n  --token TOKEN\n      who feeds the server\n\n"
@@ -160,15 +159,18 @@ static int open_store(struct capture *c)
 	return 0;
 }
 
+static bool has_store(const struct capture *c)
+{
+	return !c->client.url && config_source(&c->config, "store") != CONFIG_DEFAULT;
+}
+
 static int open_output(struct capture *c)
 {
-	if (cli_exclusion("capture", &c->config, &c->exclusion) < 0)
-		return ERR_IO;
 	c->answer.style = STYLE_EXPORT;
 	c->sink = (struct sink){.observe = observe, .reject = reject, .left_out = left_out, .ctx = c};
 	if (c->client.url)
 		c->sender = sender_new(&c->client, c->sensor);
-	else if (config_source(&c->config, "store") != CONFIG_DEFAULT)
+	else if (has_store(c))
 		return open_store(c);
 	return 0;
 }
@@ -218,29 +220,6 @@ static void show_figures(struct capture *c)
 			fprintf(stderr, ", %s %llu", left_out_name((enum left_out)i), (unsigned long long)c->left_out[i]);
 	}
 	fputc('\n', stderr);
-}
-
-/* --- rights --- */
-
-/* Gives up root for good: groups, then the group, then the user, and looks whether it could be had back. */
-static int drop_rights(const char *name)
-{
-	if (geteuid() != 0)
-		return name ? cli_fail("capture", ERR_DENIED, "--run-as: only root can become another user") : 0;
-	const struct passwd *user = getpwnam(name ? name : "dribble");
-	if (!user && !name)
-		user = getpwnam("nobody");
-	if (!user)
-		return cli_fail("capture", ERR_NOTFOUND, "--run-as %s: there is no such user", name ? name : "nobody");
-	uid_t uid = user->pw_uid;
-	gid_t gid = user->pw_gid;
-	if (uid == 0)
-		return 0; /* root, in so many words */
-	if (initgroups(user->pw_name, gid) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
-		return cli_fail("capture", ERR_DENIED, "cannot become the user %s: %s", user->pw_name, strerror(errno));
-	if (setuid(0) == 0 || geteuid() == 0)
-		return cli_fail("capture", ERR_DENIED, "root's rights could not be given up");
-	return 0;
 }
 
 /* --- what comes in --- */
@@ -369,7 +348,11 @@ static int run(struct capture *c)
 		return !c->interface ? cli_fail("capture", EXIT_FAILED, "%s", e.text) : rc == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
 	if (in)
 		input_stop_on(in, &stopping);
-	rc = c->interface || c->run_as ? drop_rights(c->run_as) : 0;
+	rc = cli_exclusion("capture", &c->config, &c->exclusion); /* which the user that is left need not be able to read */
+	if (rc == 0)
+		rc = rights_drop("capture", &(struct rights){.run_as = c->run_as,
+		                                             .store = has_store(c) ? c->config.store : NULL,
+		                                             .root_store = c->file != NULL});
 	if (rc == 0)
 		rc = open_output(c);
 	if (rc == 0) {
@@ -378,14 +361,13 @@ static int run(struct capture *c)
 		rc = c->live ? from_interface(c) : from_file(c, in);
 	}
 	int closed = close_output(c);
-	if ((rc < 0 || closed < 0) && c->error.text[0] && c->rc != ERR_CANCELLED)
-		cli_fail("capture", 0, "%s", c->error.text);
+	if ((rc < 0 || closed < 0) && c->error.text[0])
+		cli_fail("capture", 0, "%s", c->rc == ERR_CANCELLED ? "who read standard output went away: what was not written yet is lost"
+		                                                    : c->error.text);
 	show_figures(c);
 	live_close(c->live);
 	if (in)
 		input_close(in);
-	if (c->rc == ERR_CANCELLED)
-		return EXIT_DONE; /* who reads has seen enough */
 	return rc < 0 || closed < 0 ? EXIT_FAILED : c->rejected ? EXIT_REJECTED : EXIT_DONE;
 }
 
@@ -412,7 +394,7 @@ static int check(struct capture *c, const struct config_own_option *own)
 		code = usage_refuse("capture", &c->config, own, "buffer no-promiscuous", "is for an interface");
 	if (!code && c->client.url)
 		code = usage_refuse("capture", &c->config, own, "store", "does not go with --server");
-	if (!code && (c->client.url || config_source(&c->config, "store") == CONFIG_DEFAULT))
+	if (!code && !has_store(c))
 		code = usage_refuse("capture", &c->config, own, for_store, "is for a store (--store)");
 	code = code ? code : check_buffer(c);
 	code = code ? code : usage_check_reader("capture", &reader);

@@ -56,6 +56,13 @@ int cli_options(int argc, char **argv, struct config *config, unsigned scope,
 	return first;
 }
 
+const char *cli_store_folder(const char *uri)
+{
+	if (strncmp(uri, "memory:", strlen("memory:")) == 0)
+		return NULL;
+	return strncmp(uri, "rocksdb:", strlen("rocksdb:")) == 0 ? uri + strlen("rocksdb:") : uri;
+}
+
 static char *serving_path(const char *store)
 {
 	char *path = xmalloc(strlen(store) + sizeof("/serving"));
@@ -68,9 +75,7 @@ static char *serving_path(const char *store)
 static void serving_read(const char *store, char *ret, size_t n)
 {
 	ret[0] = '\0';
-	if (strncmp(store, "rocksdb:", 8) == 0)
-		store += 8;
-	char *path = serving_path(store);
+	char *path = serving_path(cli_store_folder(store) ? cli_store_folder(store) : "");
 	FILE *f = fopen(path, "re");
 	free(path);
 	if (!f)

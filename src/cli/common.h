@@ -20,6 +20,9 @@ int cli_options(int argc, char **argv, struct config *config, unsigned scope,
 /* Opens the configured store. On failure says why, and how to reach the server that holds it, and returns NULL. */
 struct store *cli_store(const char *command, const struct config *config, enum store_mode mode);
 
+/* The folder of a store's URI; NULL when it has none. */
+const char *cli_store_folder(const char *uri);
+
 /* Reads the lists of the options exclude and only: NULL to *ret when there are none. On failure says why. */
 int cli_exclusion(const char *command, const struct config *config, struct exclusion **ret);
 

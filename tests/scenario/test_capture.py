@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import pwd
 import socket
 import subprocess
 import sys
@@ -101,6 +102,79 @@ def no_interface():
     said = cli("capture", "-i", "nope0", code=1).err
     eq(said.count(b"nope0"), 1, said)
     ok(said.count(b"No such device") <= 1, said)
+
+
+@check("a reader of standard output that goes away is a loss: exit 1")
+def closed_pipe():
+    path = temp("many.pcap", many(20_000))  # more than a pipe holds
+    process = subprocess.Popen([DRIBBLE, "capture", "-r", path, "--unmatched"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    ok(process.stdout.readline(), "a line is read")
+    process.stdout.close()
+    said = process.stderr.read()
+    eq(process.wait(60 * SLOW), 1, said)
+    ok(b"went away" in said, said)
+
+
+def as_root():
+    if os.geteuid() != 0:
+        raise Skip("this takes root")
+
+
+def uids_while_reading(*options):
+    """The user that `capture -r -` is once it reads."""
+    process = subprocess.Popen([DRIBBLE, "capture", "-r", "-", "--unmatched", *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    try:
+        process.stdin.write(many(20))
+        process.stdin.flush()
+        if "--store" not in options:
+            ok(process.stdout.readline(), "it reads")
+        else:
+            wait_for(lambda: os.path.exists(os.path.join(options[options.index("--store") + 1], "rocksdb")), 20, "the store is opened")
+        with open(f"/proc/{process.pid}/status") as f:
+            uids = next(line for line in f if line.startswith("Uid:")).split()[1:]
+        _, said = process.communicate(timeout=60 * SLOW)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    eq(process.returncode, 0, said)
+    eq(len(set(uids)), 1, uids)
+    return int(uids[0])
+
+
+@check("a file is not read as root either")
+def file_rights():
+    as_root()
+    ok(uids_while_reading() != 0)
+    eq(uids_while_reading("--run-as", "root"), 0)
+    eq(uids_while_reading("--run-as", "daemon"), pwd.getpwnam("daemon").pw_uid)
+
+
+@check("a store is written by its owner: {0}", rows=["one that is there", "one that is made", "one that is root's"])
+def store_rights(which):
+    as_root()
+    folder, owner = tempdir("store"), 0 if which == "one that is root's" else pwd.getpwnam("daemon").pw_uid
+    open_ways(folder)
+    os.chown(folder, owner, -1)
+    store = os.path.join(folder, "db")
+    if which == "one that is there":
+        os.mkdir(store)
+        os.chown(store, owner, -1)
+        os.chown(folder, 0, -1)
+    eq(uids_while_reading("--store", store), owner)
+    for path, folders, files in os.walk(store):
+        for name in [*folders, *files]:
+            eq(os.stat(os.path.join(path, name)).st_uid, owner, name)
+    eq(len(cli("export", "--store", store).out.splitlines()), 20)
+
+
+def open_ways(path):
+    """Other users may go to a folder of this test."""
+    while path != "/" and os.stat(path).st_uid == os.geteuid():
+        os.chmod(path, os.stat(path).st_mode | 0o011)
+        path = os.path.dirname(path)
 
 
 if __name__ == "__main__":
