@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -391,6 +392,21 @@ static int check(struct import *im, const struct config_own_option *own)
 	return code;
 }
 
+/* The file of rejects is written anew: one that is to be read would be gone. */
+static int check_rejects(const struct import *im, int n, char **paths)
+{
+	struct stat rejects, input;
+	if (!im->rejects_path || stat(im->rejects_path, &rejects) != 0 || !S_ISREG(rejects.st_mode))
+		return 0;
+	for (int i = 0; i < (n ? n : 1); i++) {
+		bool is_stdin = !n || strcmp(paths[i], "-") == 0;
+		int rc = is_stdin ? fstat(STDIN_FILENO, &input) : stat(paths[i], &input);
+		if (rc == 0 && input.st_dev == rejects.st_dev && input.st_ino == rejects.st_ino)
+			return cli_fail("import", EXIT_USAGE, "--rejects %s: that is the file to be read", im->rejects_path);
+	}
+	return 0;
+}
+
 static int run(struct import *im, int n, char **paths)
 {
 	/* The second signal ends it at once: that loses nothing, as the journal knows what is in. */
@@ -437,6 +453,7 @@ int import_main(int argc, char **argv)
 	if (first < 0)
 		return code;
 	code = check(&im, own);
+	code = code ? code : check_rejects(&im, argc - first, argv + first);
 	if (!code)
 		code = run(&im, argc - first, argv + first);
 	config_release(&im.config);

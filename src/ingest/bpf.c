@@ -78,9 +78,11 @@ static const struct program *program_of(struct bpf *b, uint32_t link)
 	return p;
 }
 
-bool bpf_passes(struct bpf *b, const struct captured *c)
+int bpf_passes(struct bpf *b, const struct captured *c)
 {
 	const struct program *p = program_of(b, c->link);
 	const struct pcap_pkthdr header = {.caplen = (bpf_u_int32)c->octets.n, .len = (bpf_u_int32)c->length};
-	return p->usable && pcap_offline_filter(&p->code, &header, c->octets.p) != 0;
+	if (!p->usable)
+		return ERR_UNSUPPORTED;
+	return pcap_offline_filter(&p->code, &header, c->octets.p) != 0;
 }

@@ -13,5 +13,5 @@ struct bpf;
 int bpf_new(const char *expression, struct bpf **ret, struct err *e);
 void bpf_free(struct bpf *b); /* takes NULL */
 
-/* Whether a packet passes. Of a link type for which the expression makes no sense none does. */
-bool bpf_passes(struct bpf *b, const struct captured *c);
+/* Whether a packet passes: 1 or 0; ERR_UNSUPPORTED for link types for which the expression makes no sense. */
+int bpf_passes(struct bpf *b, const struct captured *c);

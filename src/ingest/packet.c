@@ -17,6 +17,8 @@ enum {
 	EXTENSIONS_MAX = 8, /* IPv6 extension headers of one packet */
 };
 
+static const char CUT[] = "the packet is cut off by the capture (its snaplen)";
+
 static inline uint16_t get16(const uint8_t *p)
 {
 	return (uint16_t)(p[0] << 8 | p[1]);
@@ -121,7 +123,7 @@ static void map_ipv4(uint8_t ret[16], const uint8_t *address)
 static enum packet_result ipv4(struct bytes b, bool cut, struct datagram *d, const char **ret_reason)
 {
 	if (b.n < 20)
-		return malformed(ret_reason, "the IPv4 header is cut off");
+		return malformed(ret_reason, cut ? CUT : "the IPv4 header is cut off");
 	size_t header = (size_t)(b.p[0] & 15) * 4, total = get16(b.p + 2);
 	if (total == 0)
 		total = b.n; /* segmentation offloading leaves it to the network card */
@@ -130,7 +132,7 @@ static enum packet_result ipv4(struct bytes b, bool cut, struct datagram *d, con
 	if (b.n < total && !cut)
 		return malformed(ret_reason, "the IPv4 packet is longer than its frame");
 	if (b.n < header)
-		return malformed(ret_reason, "the IPv4 header is cut off");
+		return malformed(ret_reason, cut ? CUT : "the IPv4 header is cut off");
 	d->cut = b.n < total;
 	d->payload = bytes_of(b.p + header, (d->cut ? b.n : total) - header);
 	uint16_t flags = get16(b.p + 6);
@@ -181,7 +183,7 @@ static enum packet_result extensions(struct datagram *d, const char **ret_reason
 static enum packet_result ipv6(struct bytes b, bool cut, struct datagram *d, const char **ret_reason)
 {
 	if (b.n < 40)
-		return malformed(ret_reason, "the IPv6 header is cut off");
+		return malformed(ret_reason, cut ? CUT : "the IPv6 header is cut off");
 	size_t length = get16(b.p + 4);
 	if (length == 0 && b.p[6] != 0)
 		length = b.n - 40;
@@ -232,7 +234,7 @@ static enum packet_result udp(const struct datagram *d, struct transport *t, con
 {
 	struct bytes b = d->payload;
 	if (b.n < 8)
-		return malformed(ret_reason, "the UDP header is cut off");
+		return malformed(ret_reason, d->cut ? CUT : "the UDP header is cut off");
 	size_t length = get16(b.p + 4);
 	if (length < 8 || (b.n < length && !d->cut))
 		return malformed(ret_reason, "the UDP header has a wrong length");
@@ -245,7 +247,7 @@ static enum packet_result tcp(const struct datagram *d, struct transport *t, con
 {
 	struct bytes b = d->payload;
 	if (b.n < 20)
-		return malformed(ret_reason, "the TCP header is cut off");
+		return malformed(ret_reason, d->cut ? CUT : "the TCP header is cut off");
 	size_t header = (size_t)(b.p[12] >> 4) * 4;
 	if (header < 20 || (b.n < header && !d->cut))
 		return malformed(ret_reason, "the TCP header has a wrong length");

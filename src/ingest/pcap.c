@@ -48,8 +48,11 @@ static void pcap_identity(const struct reader_options *opt, struct buffer *out)
 
 static int take(struct reader *r, const struct captured *c, const struct sink *sink)
 {
-	if (!r->filter || bpf_passes(r->filter, c))
+	int passes = r->filter && c->link != UINT32_MAX ? bpf_passes(r->filter, c) : 1;
+	if (passes > 0)
 		return sniffer_packet(r->sniffer, c, sink);
+	if (passes < 0)
+		return sink->reject(sink->ctx, c->number, c->octets, "the filter cannot be applied to packets of this link type");
 	sink_left_out(sink, LEFT_OUT_OTHER, 1);
 	return 0;
 }

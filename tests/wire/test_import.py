@@ -2,6 +2,7 @@
 """`dribble import`: what makes a file another file, and options that are wrong or do not go together."""
 import json
 import os
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -144,6 +145,21 @@ def who(command, options):
 def bench(*options):
     ran = cli("bench", *options, code=2)
     ok(options[2].encode() in ran.err, ran)
+
+
+@check("--rejects does not write over what is to be read: {0}", rows=["by name", "by another name", "on standard input"])
+def rejects_over_input(how):
+    path = temp("a.ndjson", COF)
+    os.link(path, path + ".other")
+    given = ["-"] if how == "on standard input" else [temp("b.ndjson", b""), path]
+    named = path if how == "by name" else path + ".other"
+    with open(path, "rb") as f:
+        ran = subprocess.run([DRIBBLE, "import", "--store", new_store(), "--rejects", named, *given], stdin=f, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, timeout=30 * SLOW)
+    eq(ran.returncode, 2, ran.stderr)
+    ok(b"--rejects" in ran.stderr, ran.stderr)
+    with open(path, "rb") as f:
+        eq(f.read(), COF)
 
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ static void test_lengths(void **state)
 	struct bytes b = buffer_bytes(&ip);
 	expect_cut(LINK_RAW, bytes_of(b.p, b.n - 2), b.n, "udp 1:1000 -> 2:53 cut hel");
 	expect(LINK_RAW, bytes_of(b.p, b.n - 2), "the IPv4 packet is longer than its frame");
-	expect_cut(LINK_RAW, bytes_of(b.p, 24), b.n, "the UDP header is cut off");
+	expect_cut(LINK_RAW, bytes_of(b.p, 24), b.n, "the packet is cut off by the capture (its snaplen)");
 	ip.p[25] = 99; /* UDP's length */
 	expect(LINK_RAW, b, "the UDP header has a wrong length");
 	ip.p[25] = 7;
