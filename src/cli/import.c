@@ -317,10 +317,13 @@ static int all_files(struct import *im, int n, char **paths)
 		n = 1;
 		paths = stdin_only;
 	}
-	for (int i = 0; i < n && !interrupted; i++) {
-		int one = one_file(im, s, paths[i]);
+	int done = 0;
+	for (; done < n && !interrupted; done++) {
+		int one = one_file(im, s, paths[done]);
 		code = one ? one : code;
 	}
+	if (done < n && !code)
+		code = cli_fail("import", EXIT_FAILED, "interrupted: %s and what is behind it were not begun", paths[done]);
 	store_close(s);
 	return code == EXIT_DONE && im->rejected ? EXIT_REJECTED : code;
 }

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`dribble import`: what makes a file another file, and options that are wrong or do not go together."""
+import http.server
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -160,6 +163,44 @@ def rejects_over_input(how):
     ok(b"--rejects" in ran.stderr, ran.stderr)
     with open(path, "rb") as f:
         eq(f.read(), COF)
+
+
+class Interrupts(http.server.BaseHTTPRequestHandler):
+    """Takes a file, when it has told the sender to stop."""
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        while self.rfile.readline().strip() != b"0":  # chunks, and what is between them
+            pass
+        self.server.posts += 1
+        self.server.process.send_signal(signal.SIGTERM)
+        said = b'{"accepted": 1, "rejected": 0, "errors": []}\n'
+        self.send_response(200)
+        self.send_header("content-length", str(len(said)))
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_):
+        pass
+
+
+@check("an import that is told to stop between two files has not done its work")
+def stopped_between():
+    server = http.server.HTTPServer(("127.0.0.1", 0), Interrupts)
+    server.posts = 0
+    path, other = temp("a.ndjson", COF), temp("b.ndjson", COF)
+    server.process = subprocess.Popen([DRIBBLE, "import", "--server", f"http://127.0.0.1:{server.server_address[1]}", path, other],
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        _, said = server.process.communicate(timeout=60 * SLOW)
+    finally:
+        server.process.kill()
+        server.shutdown()
+        server.server_close()
+    eq((server.process.returncode, server.posts), (1, 1), said)
+    ok(other.encode() in said, said)
 
 
 if __name__ == "__main__":
