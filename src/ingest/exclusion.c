@@ -541,3 +541,63 @@ bool exclusion_refuses_name(const struct exclusion *x, struct bytes name)
 	walk_begin(&w, name);
 	return has_name(&x->kinds[EXCLUSION_EXCLUDE], &w);
 }
+
+/* Whether another rule holds all that this one of n labels holds. */
+static bool is_below_another(const struct rules *r, struct walk *w)
+{
+	if (!w->labels)
+		return false;
+	struct walk above;
+	walk_begin(&above, bytes_of(w->name.p + w->at[1], w->name.n - w->at[1]));
+	return has_name(r, &above);
+}
+
+/* The reverse zone of the first bits of an address: whole labels. */
+static size_t reverse_zone(const uint8_t *address, size_t size, unsigned bits,
+			   uint8_t ret[static DNAME_MAX])
+{
+	char text[DNAME_MAX] = "";
+	unsigned step = size == 4 ? 8 : 4;
+	int at = 0;
+	for (unsigned i = bits / step; i-- > 0;) {
+		unsigned v = size == 4 ? address[i] : address[i / 2] >> (i % 2 ? 0 : 4) & 15;
+		at += snprintf(text + at, sizeof(text) - (size_t)at, size == 4 ? "%u." : "%x.", v);
+	}
+	snprintf(text + at, sizeof(text) - (size_t)at, size == 4 ? "in-addr.arpa" : "ip6.arpa");
+	int n = dname_from_text(bytes_str(text), ret);
+	return n > 0 ? (size_t)n : 0;
+}
+
+static int block_zones(struct bytes block, int (*each)(void *ctx, struct bytes zone), void *ctx)
+{
+	size_t size = block.p[0];
+	unsigned bits = block.p[1], step = size == 4 ? 8 : 4, last = (bits + step - 1) / step * step;
+	uint8_t address[16] = {0}, zone[DNAME_MAX];
+	int rc = 0;
+	memcpy(address, block.p + 2, block.n - 2);
+	for (unsigned i = 0; i < 1u << (last - bits) && rc == 0; i++) {
+		uint8_t own[16];
+		memcpy(own, address, sizeof(own));
+		if (last)
+			own[(last - 1) / 8] |= (uint8_t)(i << (last % 8 ? 8 - last % 8 : 0));
+		rc = each(ctx, bytes_of(zone, reverse_zone(own, size, last, zone)));
+	}
+	return rc;
+}
+
+int exclusion_zones(const struct exclusion *x, int (*each)(void *ctx, struct bytes zone), void *ctx)
+{
+	int rc = 0;
+	if (!x)
+		return 0;
+	const struct rules *r = &x->kinds[EXCLUSION_EXCLUDE];
+	for (size_t i = 0; i < r->names.n && rc == 0; i++) {
+		struct walk w;
+		walk_begin(&w, set_key(&r->names, i));
+		if (!is_below_another(r, &w))
+			rc = each(ctx, w.name);
+	}
+	for (size_t i = 0; i < r->blocks.n && rc == 0; i++)
+		rc = block_zones(set_key(&r->blocks, i), each, ctx);
+	return rc;
+}

@@ -36,3 +36,7 @@ void exclusion_seal(struct exclusion *x);
 bool exclusion_refuses(const struct exclusion *x, const struct observation *o);
 /* A name that somebody asks about (active query): canonical wire form. only lists do not matter. */
 bool exclusion_refuses_name(const struct exclusion *x, struct bytes name);
+/* Calls each with the zones that the exclude lists keep from being asked, canonical wire form: a name of a rule that lies below
+ * no other rule, and the reverse zones of a block (up to 128 of one whose length is between two labels). Stops when each returns
+ * other than 0, and returns that. x may be NULL. */
+int exclusion_zones(const struct exclusion *x, int (*each)(void *ctx, struct bytes zone), void *ctx);

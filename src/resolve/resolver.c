@@ -756,6 +756,7 @@ static int open_upstream(struct resolver *r, struct err *e)
 		.n_stubs = c->active_stub.n,
 		.insecure = c->active_insecure.p,
 		.n_insecure = c->active_insecure.n,
+		.exclusion = r->exclusion,
 		.root_hints = c->active_root_hints,
 		.validate = c->active_dnssec,
 		.ttl_min_s = c->active_ttl_min_ms / 1000,

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "ingest/exclusion.h"
 
 enum upstream_result {
 	UPSTREAM_ANSWER,   /* NOERROR or NXDOMAIN, not bogus */
@@ -34,6 +35,7 @@ struct upstream_options {
 	size_t n_insecure;
 	char *const *anchors; /* files of DS or DNSKEY records */
 	size_t n_anchors;
+	const struct exclusion *exclusion; /* what lies in its exclude lists is not asked, nor are stubs there; may be NULL */
 	const char *root_hints; /* file; empty: those that libunbound has */
 	bool validate;
 	uint64_t ttl_min_s, ttl_max_s;

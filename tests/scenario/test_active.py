@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from dribble import DRIBBLE, ROOT, SLOW, Fail, Server, check, eq, main, ndjson, ok, once, quote, sanitized, tempdir, wait_for, write
-from servers import TYPES, Knot, Unbound, ask as dns_ask, wire_name
+from servers import TYPES, Knot, TapReceiver, Unbound, ask as dns_ask, wire_name
 
 ZONE = """$TTL 300
 @ SOA ns hostmaster 1 3600 600 86400 60
@@ -561,6 +561,62 @@ def leading_out():
     eq(rows(server.ask("lead.zz")), [("lead.zz", "CNAME", "inside.local", 1)])
     ok("inside.local" not in puppet.names(), puppet.names())
     server.stop()
+
+
+@check("no question for a name of the exclude lists leaves: not by an alias, a server's name, nor the reverse name of a block")
+def leading_into_excluded():
+    secret = "$TTL 300\n@ SOA ns h 1 60 60 60 60\n@ NS ns\nns A 127.0.0.1\nwww A 192.0.2.66\ndeep.er A 192.0.2.67\n"
+    tap = TapReceiver()
+    authority = Knot({"zz": zone("alias CNAME www.secret\nfar CNAME deep.er.secret\ntree DNAME secret\nto CNAME near\nnear CNAME alias\n"
+                                 'odd CNAME a\\"b.od\\"d.zz.\n'
+                                 "secret NS ns.secret\nns.secret A 127.0.0.1\nlost NS ns.secret\nopen CNAME www.shown\n"),
+                      "secret.zz": secret, "shown.zz": secret, "8.in-addr.arpa": "$TTL 300\n@ SOA a.zz. b.zz. 1 60 60 60 60\n@ NS a.zz.\n5.5.5 PTR www.zz.\n"
+                                        "6.6.6 CNAME 5.5.5\n7.9.9 PTR www.zz.\n"}, dnstap=f"unix:{tap.path}")
+    lists = write(os.path.join(tempdir("lists"), "l"), 'secret.zz\nbelow.secret.zz\nod\\"d.zz\n8.5.4.0/23\n2a00::/13\n')
+    stubs = [s for name in ("zz", "secret.zz", "shown.zz", "8.in-addr.arpa")
+             for s in ("--active-stub", f"{name}=127.0.0.1@{authority.port}")]
+    server = active(*stubs, "--exclude", lists, budget=f"{int(2000 * SLOW)}ms")
+    eq(rows(server.ask("open.zz"))[0][:3], ("open.zz", "CNAME", "www.shown.zz"))
+    for name in ("alias.zz", "far.zz", "www.tree.zz", "to.zz", "odd.zz", "www.lost.zz", "9.9.9.8.in-addr.arpa", "8.6.6.6", "8.5.5.5"):
+        server.ask(name, headers=ERRORS)
+    eq(reasons(server.ask("8.5.4.1", headers=ERRORS)), {"excluded"})
+    eq([r[:3] for r in rows(server.ask("to.zz", headers=OFF))], [("to.zz", "CNAME", "near.zz")])
+    server.stop()
+    authority.stop()
+    ok(any(b"\5shown" in frame for frame in tap.frames), "the authority tells its questions")
+    asked = {question_of(message)[0] for message in tapped(tap.frames)}
+    ok({"alias.zz", "far.zz", "to.zz", "near.zz"} <= asked, asked)
+    eq({name for name in asked if "secret" in name or 'd.zz' in name.replace("odd.zz", "") or name.endswith("5.5.8.in-addr.arpa")}, set())
+
+
+def tapped(frames):
+    """The queries in frames of dnstap: field 10 of the message."""
+    for frame in frames:
+        fields = dict(protobuf(dict(protobuf(frame))[14]))
+        if 10 in fields:
+            yield fields[10]
+
+
+def protobuf(octets):
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            value |= (octets[at] & 127) << shift
+            shift += 7
+            at += 1
+            if octets[at - 1] < 128:
+                return value
+    while at < len(octets):
+        key = varint()
+        if key & 7 == 0:
+            yield key >> 3, varint()
+        else:
+            size = varint() if key & 7 == 2 else {1: 8, 5: 4}[key & 7]
+            at += size
+            yield key >> 3, octets[at - size:at]
 
 
 @check("a request, an account, a cursor and the server can do without it")

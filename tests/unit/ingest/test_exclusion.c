@@ -304,6 +304,55 @@ static void sample(void **state)
 	exclusion_free(x);
 }
 
+static int print_zone(void *ctx, struct bytes zone)
+{
+	dname_to_text(zone, ctx);
+	buffer_put_byte(ctx, ' ');
+	return 0;
+}
+
+static int stop(void *ctx, struct bytes zone)
+{
+	(void)zone;
+	++*(int *)ctx;
+	return 7;
+}
+
+/* What is not to be asked, in zones; all that is in one is refused. */
+static void zones(void **state)
+{
+	static const char *const rows[][2] = {
+		{"secret.zz\na.secret.zz\nasecret.zz\n", "secret.zz asecret.zz "},
+		{"a.b.zz\n.\n", ". "},
+		{"203.0.113.0/24\n", "113.0.203.in-addr.arpa "},
+		{"203.0.113.7\n", "7.113.0.203.in-addr.arpa "},
+		{"203.0.112.0/22\n", "112.0.203.in-addr.arpa 113.0.203.in-addr.arpa 114.0.203.in-addr.arpa "
+				      "115.0.203.in-addr.arpa "},
+		{"64.0.0.0/7\n", "64.in-addr.arpa 65.in-addr.arpa "},
+		{"2a00:12e0::/30\n", "0.e.2.1.0.0.a.2.ip6.arpa 1.e.2.1.0.0.a.2.ip6.arpa 2.e.2.1.0.0.a.2.ip6.arpa "
+				      "3.e.2.1.0.0.a.2.ip6.arpa "},
+		{"2a00::/15\n", "0.0.a.2.ip6.arpa 1.0.a.2.ip6.arpa "},
+		{"0.0.0.0/0\n", "in-addr.arpa "},
+		{"", ""},
+	};
+	int called = 0;
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct exclusion *x = lists(rows[i][0], NULL);
+		struct buffer text = BUFFER_INIT;
+		assert_int_equal(exclusion_zones(x, print_zone, &text), 0);
+		buffer_put_byte(&text, 0);
+		assert_string_equal((const char *)text.p, rows[i][1]);
+		buffer_release(&text);
+		exclusion_free(x);
+	}
+	struct exclusion *x = lists("a\nb\n", "c\n");
+	assert_int_equal(exclusion_zones(x, stop, &called), 7);
+	assert_int_equal(called, 1);
+	assert_int_equal(exclusion_zones(NULL, stop, &called), 0);
+	exclusion_free(x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +360,7 @@ int main(void)
 		cmocka_unit_test(reverse), cmocka_unit_test(only),     cmocka_unit_test(asked),
 		cmocka_unit_test(nothing), cmocka_unit_test(no_rules), cmocka_unit_test(from_file),
 		cmocka_unit_test(many),    cmocka_unit_test(sample),
+		cmocka_unit_test(zones),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
