@@ -256,6 +256,8 @@ static enum packet_result tcp(const struct datagram *d, struct transport *t, con
 	t->tcp = true;
 	t->cut = d->cut;
 	t->sequence = get32(b.p + 4);
+	t->acknowledged = get32(b.p + 8);
+	t->acks = b.p[13] & 0x10;
 	t->syn = b.p[13] & 0x02;
 	t->reset = b.p[13] & 0x04;
 	t->end = b.p[13] & 0x05;

@@ -65,7 +65,9 @@ struct transport {
 	bool cut;
 	uint16_t from_port, to_port;
 	struct bytes payload;
-	uint32_t sequence; /* of TCP, as the next two */
+	uint32_t sequence; /* of TCP, as what follows */
+	uint32_t acknowledged; /* of the other direction, all before it; where acks */
+	bool acks;
 	bool syn, end;     /* end: FIN or RST */
 	bool reset;
 };

@@ -114,6 +114,18 @@ static int take_message(void *ctx, struct bytes wire)
 	return rc == ERR_SYNTAX ? 0 : rc;
 }
 
+/* A segment tells of the other direction how far it arrived. */
+static int take_acknowledged(struct sniffer *s, const struct datagram *d, const struct transport *t)
+{
+	struct datagram other = {.protocol = d->protocol};
+	const struct transport back = {.tcp = true, .from_port = t->to_port, .to_port = t->from_port};
+	memcpy(other.from, d->to, sizeof(other.from));
+	memcpy(other.to, d->from, sizeof(other.to));
+	s->datagram = &other;
+	s->transport = &back;
+	return streams_acknowledged(s->streams, &other, &back, t->acknowledged, take_message, s);
+}
+
 /* What the packet is, down to UDP or TCP. */
 static enum packet_result open_packet(struct sniffer *s, const struct captured *c, struct datagram *d,
                                       struct transport *t, bool *ret_held, const char **ret_reason)
@@ -152,6 +164,9 @@ static int take_packet(struct sniffer *s, const struct captured *c)
 		sink_left_out(s->sink, LEFT_OUT_OTHER, 1);
 		return 0;
 	}
+	int rc = t.acks ? take_acknowledged(s, &d, &t) : 0;
+	if (rc)
+		return rc;
 	s->datagram = &d;
 	s->transport = &t;
 	if (t.cut)

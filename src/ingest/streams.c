@@ -110,12 +110,18 @@ void streams_free(struct streams *s)
 	free(s);
 }
 
-static struct stream *find(struct streams *s, const struct ends *ends, bool make)
+static struct stream *look_up(const struct streams *s, const struct ends *ends, uint64_t hash)
 {
-	uint64_t hash = hash64(ends, sizeof(*ends));
 	struct stream *st = s->chains[hash % CHAINS];
 	while (st && (st->hash != hash || memcmp(&st->ends, ends, sizeof(*ends)) != 0))
 		st = st->next;
+	return st;
+}
+
+static struct stream *find(struct streams *s, const struct ends *ends, bool make)
+{
+	uint64_t hash = hash64(ends, sizeof(*ends));
+	struct stream *st = look_up(s, ends, hash);
 	if (st) {
 		unlink_age(s, st);
 	} else if (make) {
@@ -224,14 +230,20 @@ static void keep_ahead(struct streams *s, struct stream *st, uint32_t sequence, 
 	s->held += b.n;
 }
 
-/* The segment that is missing will not come: goes on behind it, where something looks like a beginning. */
-static int skip_gap(struct streams *s, struct stream *st, const struct call *call)
+static unsigned first_ahead(const struct stream *st)
 {
 	unsigned first = 0;
 	for (unsigned i = 1; i < st->n_ahead; i++) {
 		if ((int32_t)(st->ahead[i].sequence - st->ahead[first].sequence) < 0)
 			first = i;
 	}
+	return first;
+}
+
+/* The segment that is missing will not come: goes on behind it, where something looks like a beginning. */
+static int skip_gap(struct streams *s, struct stream *st, const struct call *call)
+{
+	unsigned first = first_ahead(st);
 	lose_sync(s, st);
 	struct ahead *a = &st->ahead[first];
 	if (!looks_like_beginning(bytes_of(a->octets, a->n))) {
@@ -257,21 +269,46 @@ static int take(struct streams *s, struct stream *st, uint32_t sequence, struct 
 		return 0;
 	if (sequence != st->expected) {
 		int rc = st->n_ahead == STREAM_AHEAD_MAX ? skip_gap(s, st, call) : 0;
-		if (st->n_ahead < STREAM_AHEAD_MAX)
-			keep_ahead(s, st, sequence, b);
-		return rc;
+		bool is_next = st->synced && sequence == st->expected;
+		if (rc || !is_next) {
+			if (st->n_ahead < STREAM_AHEAD_MAX)
+				keep_ahead(s, st, sequence, b);
+			return rc;
+		}
 	}
 	int rc = take_next(s, st, b, call);
 	return rc ? rc : take_ahead(s, st, call);
 }
 
+static struct ends ends_of(const struct datagram *d, const struct transport *t)
+{
+	struct ends ends = {.from_port = t->from_port, .to_port = t->to_port};
+	memcpy(ends.from, d->from, 16);
+	memcpy(ends.to, d->to, 16);
+	return ends;
+}
+
+int streams_acknowledged(struct streams *s, const struct datagram *d, const struct transport *t, uint32_t number,
+                         int (*message)(void *ctx, struct bytes wire), void *ctx)
+{
+	const struct ends ends = ends_of(d, t);
+	const struct call call = {message, ctx};
+	struct stream *st = look_up(s, &ends, hash64(&ends, sizeof(ends)));
+	int rc = 0;
+	while (st && st->n_ahead && rc == 0) {
+		const struct ahead *a = &st->ahead[first_ahead(st)];
+		if ((int32_t)(number - (a->sequence + a->n)) < 0)
+			break;
+		rc = skip_gap(s, st, &call);
+	}
+	return rc;
+}
+
 int streams_take(struct streams *s, const struct datagram *d, const struct transport *t,
                  int (*message)(void *ctx, struct bytes wire), void *ctx)
 {
-	struct ends ends = {.from_port = t->from_port, .to_port = t->to_port};
+	const struct ends ends = ends_of(d, t);
 	struct call call = {message, ctx};
-	memcpy(ends.from, d->from, 16);
-	memcpy(ends.to, d->to, 16);
 	struct stream *st = find(s, &ends, t->syn || t->payload.n);
 	int rc = 0;
 	if (!st)

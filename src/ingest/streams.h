@@ -20,5 +20,10 @@ void streams_free(struct streams *s); /* takes NULL */
 int streams_take(struct streams *s, const struct datagram *d, const struct transport *t,
                  int (*message)(void *ctx, struct bytes wire), void *ctx);
 
+/* The receiver has all of a direction before this number; d and t are of a segment of that direction, of which the addresses and ports are
+ * looked at. What is missing before it went past the capture and will not come: goes on behind it. As streams_take. */
+int streams_acknowledged(struct streams *s, const struct datagram *d, const struct transport *t, uint32_t number,
+                         int (*message)(void *ctx, struct bytes wire), void *ctx);
+
 /* Octets that are held. */
 size_t streams_held(const struct streams *s);

@@ -36,8 +36,8 @@ def udp(source, destination, payload):
     return struct.pack(">4H", source[1], destination[1], 8 + len(payload), 0) + payload
 
 
-def tcp(source, destination, sequence, flags, payload=b"", options=b""):
-    return struct.pack(">HHIIBBHHH", source[1], destination[1], sequence & 0xFFFFFFFF, 1, (5 + len(options) // 4) << 4, flags, 65535, 0,
+def tcp(source, destination, sequence, flags, payload=b"", options=b"", acknowledged=1):
+    return struct.pack(">HHIIBBHHH", source[1], destination[1], sequence & 0xFFFFFFFF, acknowledged & 0xFFFFFFFF, (5 + len(options) // 4) << 4, flags, 65535, 0,
                        0) + options + payload
 
 
@@ -145,7 +145,8 @@ def connection(ends, questions, segments, first=1000, options=b""):
             ip(server, client, TCP, tcp(server, client, first, SYN | ACK)),
             ip(client, server, TCP, tcp(client, server, 501, PUSH | ACK, asked, options)),
             *(ip(server, client, TCP, tcp(server, client, first + 1 + place, PUSH | ACK, octets, options)) for place, octets in segments),
-            ip(server, client, TCP, tcp(server, client, first + 1 + end, FIN | ACK))]
+            ip(server, client, TCP, tcp(server, client, first + 1 + end, FIN | ACK)),
+            ip(client, server, TCP, tcp(client, server, 501 + len(asked), ACK, acknowledged=first + 2 + end))]
 
 
 def captured(octets, *options, code=0):
@@ -245,6 +246,18 @@ def pipelined():
                ip(server, client, TCP, tcp(server, client, 1000, SYN | ACK)),
                ip(server, client, TCP, tcp(server, client, 1001, PUSH | ACK, framed(BIG)))]
     eq(captured(pcap([ethernet(p) for p in packets]))[0], {"big.test": 1})
+
+
+@check("a segment that went past the capture costs its own messages: the {0}. of 30", rows=[1, 6, 29])
+def lost(number):
+    place, segments = 0, []
+    for i, name in enumerate(MANY):
+        message = framed(answer(name, i))
+        segments.append((place, message))
+        place += len(message)
+    packets = connection(V4, [question(name, i) for i, name in enumerate(MANY)], segments)
+    del packets[3 + number - 1]
+    eq(captured(pcap([ethernet(p) for p in packets]))[0], {name: 1 for i, name in enumerate(MANY) if i != number - 1})
 
 
 @check("what the capture cut off is told: {0} octets kept", rows=[(40, 4), (60, 4), (70, 3)])

@@ -164,6 +164,49 @@ static void test_loss(void **state)
 	buffer_release(&b);
 }
 
+static void acknowledge(unsigned port, uint32_t number)
+{
+	struct datagram d = {.protocol = PROTOCOL_TCP};
+	const struct transport t = {.tcp = true, .from_port = 53, .to_port = (uint16_t)port};
+	d.from[15] = 1;
+	d.to[15] = 2;
+	assert_int_equal(streams_acknowledged(streams, &d, &t, number, message, &got), 0);
+}
+
+/* What the receiver has went past the capture: it is not waited for. */
+static void test_acknowledged(void **state)
+{
+	(void)state;
+	struct buffer b = sequence_of(1, 6);
+	uint32_t one = (uint32_t)b.n / 6;
+	acknowledge(4100, 5);
+	send(4100, 99, SYN, bytes_of(NULL, 0));
+	for (unsigned i = 0; i < 6; i++) {
+		if (i != 1 && i != 4)
+			send(4100, 100 + i * one, ACK, part(&b, i * one, (i + 1) * one));
+	}
+	acknowledge(4100, 100 + one);         /* all that is needed for the first */
+	acknowledge(4100, 100 + 3 * one - 1); /* not all of the third */
+	expect("1 ");
+	acknowledge(4100, 100 + 3 * one);
+	expect("3 4 ");
+	send(4100, 100 + 6 * one, FIN | ACK, bytes_of(NULL, 0));
+	acknowledge(4100, 100 + 6 * one + 1);
+	expect("6 ");
+	send(4100, 100 + 6 * one, RST, bytes_of(NULL, 0));
+	/* the numbers start anew, and what is behind the gap begins within a message */
+	send(4101, UINT32_MAX - 1, SYN, bytes_of(NULL, 0));
+	send(4101, UINT32_MAX + one, ACK, part(&b, one, one + 20));
+	send(4101, UINT32_MAX + one + 20, ACK, part(&b, one + 20, 2 * one));
+	send(4101, UINT32_MAX + 2 * one + 5, ACK, part(&b, 2 * one + 5, 3 * one));
+	send(4101, UINT32_MAX + 3 * one, ACK, part(&b, 3 * one, 4 * one));
+	acknowledge(4101, UINT32_MAX + 4 * one);
+	expect("2 4 ");
+	send(4101, 0, RST, bytes_of(NULL, 0));
+	assert_int_equal(streams_held(streams), 0);
+	buffer_release(&b);
+}
+
 static void test_noise(void **state)
 {
 	(void)state;
@@ -220,6 +263,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_taken_up, begin, end),
 		cmocka_unit_test_setup_teardown(test_end_overtakes, begin, end),
 		cmocka_unit_test_setup_teardown(test_loss, begin, end),
+		cmocka_unit_test_setup_teardown(test_acknowledged, begin, end),
 		cmocka_unit_test_setup_teardown(test_noise, begin, end),
 		cmocka_unit_test_setup_teardown(test_tiny, begin, end),
 		cmocka_unit_test_setup_teardown(test_bounds, begin, end),
