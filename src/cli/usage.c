@@ -66,6 +66,8 @@ int usage_check_sender(const char *command, const char *sensor, const char *url,
 {
 	if (sensor && (!*sensor || strlen(sensor) > MEMBER_MAX))
 		return cli_fail(command, EXIT_USAGE, "--sensor: it must have 1 to %d octets", MEMBER_MAX);
+	if (url && !*url)
+		return cli_fail(command, EXIT_USAGE, "--server: it must not be empty");
 	if (user && token)
 		return cli_fail(command, EXIT_USAGE, "--user and --token do not go together");
 	if (!url && (user || token))

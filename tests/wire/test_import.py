@@ -137,7 +137,7 @@ def not_sent(option):
 @check("who feeds is for --server, and one of two: {0}", rows=[
     ("import", ["--user", "a:b"]), ("import", ["--token", "t"]), ("query", ["--user", "a:b"]), ("query", ["--token", "t"]),
     ("import", ["--server", "http://127.0.0.1:1", "--user", "a:b", "--token", "t"]),
-    ("query", ["--server", "http://127.0.0.1:1", "--store", "memory:"]), ("query", ["--server", "http://127.0.0.1:1", "--origin", "http://x.test"])])
+    ("import", ["--server", ""]), ("query", ["--server", ""]), ("query", ["--server", "http://127.0.0.1:1", "--store", "memory:"]), ("query", ["--server", "http://127.0.0.1:1", "--origin", "http://x.test"])])
 def who(command, options):
     ran = cli(command, *options, temp("a.ndjson", COF) if command == "import" else "a.test", code=2)
     ok(options[-2].encode() in ran.err, ran)
