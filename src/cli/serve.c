@@ -134,6 +134,8 @@ static int serve(const struct config *config, struct store *store)
 	for (size_t i = 0; server_url(server, i); i++)
 		log_info("serve", "listening on %s", server_url(server, i));
 	wait_for_end(&signals);
+	if (resolver)
+		resolver_hush(resolver); /* lookups are answered with what is stored */
 	collector_stop(collector);
 	feeders_stop(feeders);
 	server_stop(server, GRACE_MS);
