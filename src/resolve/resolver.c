@@ -23,6 +23,7 @@
 #include "ingest/message.h"
 #include "model/dname.h"
 #include "model/rrtype.h"
+#include "resolve/probe.h"
 #include "resolve/rates.h"
 #include "resolve/recall.h"
 #include "resolve/special.h"
@@ -35,9 +36,11 @@ enum {
 	TABLE = 1 << 10,            /* chains of questions in flight */
 	FAILURE_MS = 30000,         /* a question that failed is not asked again before */
 	GIVE_UP_MS = 10000,         /* a question without an answer has failed, at the latest */
-	SILENT_AFTER = 4,           /* names in a row without an answer */
+	SUSPECT_AFTER = 4,          /* names in a row without an answer: then a probe tells what is the matter */
+	PROBE_WAIT_MS = 500,        /* for its answer, at least; else the budget */
+	PROBE_WAIT_MOST_MS = 2000,
 	BUSY_MS = 1000,             /* an answer that could not be stored is asked for again */
-	PROBE_MS = 1000,            /* between two names that are asked while the resolver is silent */
+	PROBE_MS = 1000,            /* between two probes, and names that are asked while the resolver is silent */
 	ANSWERED = 255,             /* in the memory of questions, where a reason may stand */
 };
 
@@ -90,6 +93,8 @@ struct resolver {
 	struct sink sink;
 	struct message_reader *reader; /* the asking thread's */
 	struct upstream *upstream;     /* the asking thread's */
+	struct probe *probe;           /* the asking thread's */
+	uint64_t probed_ms;            /* the asking thread's: when it began; 0: none was needed lately */
 	struct aim_types types;
 	bool can_ask_all; /* not only stubs */
 	int wake;         /* eventfd */
@@ -107,6 +112,8 @@ struct resolver {
 	uint64_t next_look_ms; /* when the first of those has waited enough, or the oldest question fails */
 	uint64_t stored, durable, settling;
 	unsigned failed_names; /* in a row */
+	bool silent, probe_wanted;
+	bool heard; /* since the probe began */
 	uint64_t next_probe_ms;
 	unsigned telling; /* askings that are complete and whose `done` has not returned */
 	pthread_cond_t told; /* none is */
@@ -280,7 +287,7 @@ static struct question_in_flight *question_new(struct resolver *r, const struct 
 
 static bool is_silent(const struct resolver *r)
 {
-	return r->failed_names >= SILENT_AFTER;
+	return r->silent;
 }
 
 static bool is_in_stub(const struct resolver *r, struct bytes name)
@@ -381,6 +388,7 @@ static void ask_fresh(struct asking *a, const struct aim *aim, const uint16_t *f
 	bool silent = is_silent(r);
 	if (silent) {
 		r->next_probe_ms = now + PROBE_MS;
+		r->probe_wanted = true;
 		add_error(a, ACTIVE_UNREACHABLE, 0);
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -557,6 +565,8 @@ static void note_sound(struct resolver *r)
 {
 	if (is_silent(r))
 		log_info("active", "the resolver answers again");
+	r->silent = false;
+	r->heard = true;
 	r->failed_names = 0;
 }
 
@@ -639,17 +649,53 @@ static int look(struct resolver *r)
 	return wait > 60000 ? 60000 : (int)wait;
 }
 
-/* A name counts as without an answer as soon as its budget is over, not when libunbound gives up. */
-static void note_silence(struct resolver *r)
+/* Called by probe_take. */
+static void alive(void *ctx)
+{
+	struct resolver *r = ctx;
+	pthread_mutex_lock(&r->lock);
+	note_sound(r);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static uint64_t probe_wait_ms(const struct resolver *r)
+{
+	uint64_t budget = r->config->active_budget_ms;
+	return budget < PROBE_WAIT_MS ? PROBE_WAIT_MS : budget > PROBE_WAIT_MOST_MS ? PROBE_WAIT_MOST_MS : budget;
+}
+
+/* A name counts as without an answer as soon as its budget is over, not when libunbound gives up. Several such names are no proof:
+ * they may be dead, each for itself. The resolver is silent when the probe gets no answer either. Returns how long, at most, until this is
+ * to be looked at again. */
+static int note_silence(struct resolver *r)
 {
 	uint64_t now = now_ms();
 	pthread_mutex_lock(&r->lock);
 	for (struct question_in_flight *q = r->oldest; q && now >= q->started_ms + r->config->active_budget_ms; q = q->next) {
-		if (q->first && ++r->failed_names == SILENT_AFTER)
-			log_warning("active", "the resolver answers nothing: until it does, nobody waits for it");
+		r->failed_names += q->first;
 		q->first = false;
 	}
+	bool suspect = r->failed_names >= SUSPECT_AFTER, pending = suspect && r->probed_ms && !r->heard && !r->silent;
+	uint64_t due = r->probed_ms ? r->probed_ms + (pending ? probe_wait_ms(r) : PROBE_MS) : 0;
+	if (pending && now >= due) {
+		r->silent = true;
+		log_warning("active", "nobody answers anything: until somebody does, no lookup waits");
+	}
+	bool begin = r->silent ? r->probe_wanted && !pending : suspect && !pending && now >= due;
+	if (begin)
+		r->heard = r->probe_wanted = false;
+	bool silent = r->silent;
 	pthread_mutex_unlock(&r->lock);
+	if (begin) {
+		r->probed_ms = now;
+		probe_begin(r->probe);
+		return (int)probe_wait_ms(r);
+	}
+	if (!suspect && r->probed_ms && now >= due) {
+		r->probed_ms = 0;
+		probe_end(r->probe);
+	}
+	return silent || !r->probed_ms || now >= due ? 60000 : (int)(due - now);
 }
 
 static void send_new(struct resolver *r)
@@ -676,11 +722,12 @@ static bool is_ending(struct resolver *r)
 static void *ask(void *arg)
 {
 	struct resolver *r = arg;
-	struct pollfd fds[] = {{r->wake, POLLIN, 0}, {upstream_fd(r->upstream), POLLIN, 0}};
+	struct pollfd fds[] = {{r->wake, POLLIN, 0}, {upstream_fd(r->upstream), POLLIN, 0}, {-1, POLLIN, 0}};
 	uint64_t n;
 	while (!is_ending(r)) {
-		note_silence(r);
-		if (poll(fds, 2, look(r)) < 0 && errno != EINTR)
+		int wait = note_silence(r), next = look(r);
+		fds[2].fd = probe_fd(r->probe);
+		if (poll(fds, 3, next < wait ? next : wait) < 0 && errno != EINTR)
 			log_error("active", "poll failed: %s", strerror(errno));
 		if (fds[0].revents & POLLIN)
 			while (read(r->wake, &n, sizeof(n)) < 0 && errno == EINTR)
@@ -688,6 +735,8 @@ static void *ask(void *arg)
 		send_new(r);
 		if (fds[1].revents & POLLIN)
 			upstream_take(r->upstream);
+		if (fds[2].fd >= 0 && fds[2].revents & POLLIN)
+			probe_take(r->probe);
 	}
 	return NULL;
 }
@@ -765,6 +814,7 @@ static int open_upstream(struct resolver *r, struct err *e)
 		.ctx = r,
 	};
 	choose_anchors(c, &opt);
+	r->probe = probe_new(&opt, alive, r);
 	return upstream_new(&opt, &r->upstream, e);
 }
 
@@ -857,6 +907,7 @@ void resolver_free(struct resolver *r)
 		pthread_join(r->asker, NULL);
 	if (r->has_settler)
 		pthread_join(r->settler, NULL);
+	probe_free(r->probe);
 	upstream_free(r->upstream);
 	free_questions(r);
 	collector_close(r->entry);

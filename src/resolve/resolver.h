@@ -3,8 +3,9 @@
  *
  * A question is a name and a type. It is in flight once, however many ask; what was answered is not asked again before its TTL
  * (within bounds), and what failed not before a short time. What is asked at all is bounded: by a queue, by rates (overall, a zone,
- * an account), by what special-use names and the exclude lists say. When several names in a row got no answer the resolver as a
- * whole counts as silent: then nobody waits, and only now and then a name is asked, until one is answered.
+ * an account), by what special-use names and the exclude lists say. When several names in a row got no answer a probe (resolve/probe.h) tells
+ * whether anybody can be reached. If not, the resolver as a whole counts as silent: then nobody waits, and only now and then a name and the
+ * probe are asked, until one is answered.
  *
  * What is answered goes through a collector, as what any sensor saw, under the sensor's id "active": each record once in its TTL. What is
  * bogus, refused or failed stores nothing.

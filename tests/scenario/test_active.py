@@ -467,6 +467,40 @@ def silent():
     server.stop()
 
 
+@check("dead names cost themselves only, however many in a row: somebody answers the probe")
+def dead_names():
+    dead = Puppet(lambda name, kind: None)
+    puppet = Puppet(lambda name, kind: None if name.startswith("dead") else address("192.0.2.1")(name, kind))
+    server = active("--active-types", "A", "--active-stub", f"gone.zz=127.0.0.1@{dead.port}", stub=f"test=127.0.0.1@{puppet.port}", budget="100ms")
+    for i in range(12):
+        name = f"dead{i}.test" if i % 2 else f"d{i}.gone.zz"
+        eq(reasons(server.ask(name, headers=ERRORS)), {"timeout"}, name)
+        eq(metric(server, "active_silent"), 0)
+    wait_for(lambda: puppet.times("test", "SOA"), 10, "the probe")
+    began = time.monotonic()
+    eq(reasons(server.ask("dead1.test", headers=ERRORS)), {"timeout"})
+    ok(time.monotonic() - began < 0.08 * SLOW, "a name that failed costs nothing again")
+    wait_for(lambda: rows(server.ask("live.test")) == [("live.test", "A", "192.0.2.1", 1)], 10, "others are asked")
+    eq(metric(server, 'active_failed_total{reason="unreachable"}'), 0)
+    server.stop()
+
+
+@check("a server that is told to stop answers those who wait, with what is stored")
+def stopping():
+    puppet = Puppet(lambda name, kind: None)
+    server = active("--active-types", "A", stub=f"test=127.0.0.1@{puppet.port}", budget=f"{int(60000 * SLOW)}ms")
+    server.feed([{"rrname": "known.test", "rrtype": "A", "rdata": "192.0.2.1", "count": 1, "time_first": 1, "time_last": 2}])
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(server.ask("known.test")))
+    thread.start()
+    wait_for(lambda: metric(server, "active_waiting") == 1, 10, "it waits")
+    began = time.monotonic()
+    server.stop()
+    thread.join()
+    eq(rows(answers[0]), [("known.test", "A", "192.0.2.1", 1)])
+    ok(time.monotonic() - began < 4 * SLOW, "it took long")
+
+
 @check("many that wait keep nobody else waiting, and hold little memory")
 def waiting():
     puppet = Puppet(lambda name, kind: None)
