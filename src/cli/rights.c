@@ -60,9 +60,11 @@ static bool find_owner(const char *store, struct user *ret)
 static int become(const char *command, const struct user *u)
 {
 	int rc = *u->name ? initgroups(u->name, u->gid) : setgroups(0, NULL);
-	if (rc != 0 || setresgid(u->gid, u->gid, u->gid) != 0 || setresuid(u->uid, u->uid, u->uid) != 0)
-		return cli_fail(command, ERR_DENIED, "cannot become the user %s (%u): %s; --run-as root stays root", u->name, u->uid,
-		                strerror(errno));
+	if (rc != 0 || setresgid(u->gid, u->gid, u->gid) != 0 ||
+	    setresuid(u->uid, u->uid, u->uid) != 0)
+		return cli_fail(command, ERR_DENIED,
+				"cannot become the user %s (%u): %s; --run-as root stays root",
+				u->name, u->uid, strerror(errno));
 	if (setuid(0) == 0 || geteuid() == 0)
 		return cli_fail(command, ERR_DENIED, "root's rights could not be given up");
 #ifdef __SANITIZE_ADDRESS__
@@ -75,10 +77,13 @@ int rights_drop(const char *command, const struct rights *r)
 {
 	struct user u;
 	if (geteuid() != 0)
-		return r->run_as ? cli_fail(command, ERR_DENIED, "--run-as: only root can become another user") : 0;
+		return r->run_as ? cli_fail(command, ERR_DENIED,
+					    "--run-as: only root can become another user")
+				 : 0;
 	if (r->run_as) {
 		if (!find_user(r->run_as, &u))
-			return cli_fail(command, ERR_NOTFOUND, "--run-as %s: there is no such user", r->run_as);
+			return cli_fail(command, ERR_NOTFOUND, "--run-as %s: there is no such user",
+					r->run_as);
 		return u.uid == 0 ? 0 : become(command, &u); /* root, in so many words */
 	}
 	if (r->store && find_owner(r->store, &u)) {
@@ -88,6 +93,8 @@ int rights_drop(const char *command, const struct rights *r)
 			return 0;
 	}
 	if (!find_user("dribble", &u) && !find_user("nobody", &u))
-		return cli_fail(command, ERR_NOTFOUND, "there is no user dribble or nobody: --run-as says who is to be left of root");
+		return cli_fail(command, ERR_NOTFOUND,
+				"there is no user dribble or nobody: --run-as says who is to be "
+				"left of root");
 	return u.uid == 0 ? 0 : become(command, &u);
 }

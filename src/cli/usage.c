@@ -12,7 +12,8 @@ static bool is_name(const char *name, const char *other, size_t n)
 	return strlen(name) == n && strncmp(name, other, n) == 0;
 }
 
-static bool is_given(const struct config *config, const struct config_own_option *own, const char *name, size_t n)
+static bool is_given(const struct config *config, const struct config_own_option *own,
+		     const char *name, size_t n)
 {
 	char text[64];
 	for (; own && own->name; own++) {
@@ -26,8 +27,8 @@ static bool is_given(const struct config *config, const struct config_own_option
 	return config_source(config, text) == CONFIG_COMMAND_LINE;
 }
 
-int usage_refuse(const char *command, const struct config *config, const struct config_own_option *own, const char *names,
-                 const char *why)
+int usage_refuse(const char *command, const struct config *config,
+		 const struct config_own_option *own, const char *names, const char *why)
 {
 	while (*names) {
 		size_t n = strcspn(names, " ");
@@ -39,8 +40,8 @@ int usage_refuse(const char *command, const struct config *config, const struct 
 }
 
 /* The reader that an option is for says what is wrong with it. */
-static int try_open(const char *command, const char *option, const char *value, const struct reader_format *format,
-                    const struct reader_options *opt)
+static int try_open(const char *command, const char *option, const char *value,
+		    const struct reader_format *format, const struct reader_options *opt)
 {
 	struct err e = {""};
 	if (!value)
@@ -54,23 +55,27 @@ static int try_open(const char *command, const char *option, const char *value, 
 
 int usage_check_reader(const char *command, const struct reader_options *opt)
 {
-	const struct reader_options fields = {.fields = opt->fields}, filter = {.filter = opt->filter},
-				    ports = {.ports = opt->ports}, origin = {.origin = opt->origin};
+	const struct reader_options fields = {.fields = opt->fields},
+				    filter = {.filter = opt->filter}, ports = {.ports = opt->ports},
+				    origin = {.origin = opt->origin};
 	int code = try_open(command, "fields", opt->fields, &passivedns_format, &fields);
 	code = code ? code : try_open(command, "filter", opt->filter, &pcap_format, &filter);
 	code = code ? code : try_open(command, "port", opt->ports, &pcap_format, &ports);
 	return code ? code : try_open(command, "origin", opt->origin, &zone_format, &origin);
 }
 
-int usage_check_sender(const char *command, const char *sensor, const char *url, const char *user, const char *token)
+int usage_check_sender(const char *command, const char *sensor, const char *url, const char *user,
+		       const char *token)
 {
 	if (sensor && (!*sensor || strlen(sensor) > MEMBER_MAX))
-		return cli_fail(command, EXIT_USAGE, "--sensor: it must have 1 to %d octets", MEMBER_MAX);
+		return cli_fail(command, EXIT_USAGE, "--sensor: it must have 1 to %d octets",
+				MEMBER_MAX);
 	if (url && !*url)
 		return cli_fail(command, EXIT_USAGE, "--server: it must not be empty");
 	if (user && token)
 		return cli_fail(command, EXIT_USAGE, "--user and --token do not go together");
 	if (!url && (user || token))
-		return cli_fail(command, EXIT_USAGE, "--%s is for --server", user ? "user" : "token");
+		return cli_fail(command, EXIT_USAGE, "--%s is for --server",
+				user ? "user" : "token");
 	return 0;
 }
