@@ -30,9 +30,9 @@
 #define TIME_MAX 253402300799ull /* 9999-12-31: later is milliseconds or nonsense */
 #define COUNT_MAX (((uint64_t)1 << 63) - 1) /* counts saturate here: what JSON readers take as an integer */
 #define QUERY_VALUE_MAX 4096     /* octets of a value asked for, decoded */
-#define URL_MAX 16384            /* octets of a request target: longer is 414 */
+#define URL_MAX 12800            /* octets of a request target: longer is 414 */
 #define PING_MAX 65536           /* octets of an answer of /ping: as large as a lookup's first lines */
-#define HEADERS_MAX 24576        /* octets of all request headers: more is 431 */
+#define HEADERS_MAX 16384        /* octets of all request headers: more is 431 */
 #define FILTER_TYPES_MAX 64      /* types in one dribble-filter-rrtype */
 #define PASSWORD_MAX 1024        /* octets of a password or token */
 #define ACCOUNTS_MAX 100000      /* accounts in one file */

@@ -18,9 +18,9 @@
 
 enum {
 	/* libmicrohttpd answers a head that does not fit its pool with a page of HTML. The pool is larger than any head
-	 * we take, so that we are the ones to refuse what is a little too large. It is zeroed for every request: not larger
-	 * than need be. */
-	POOL = 64 << 10,
+	 * we take, so that we are the ones to refuse what is a little too large. But one and a half of it are zeroed for
+	 * every request, which pushes all else out of the processor's caches: with 64 KiB a lookup took a fifth longer. */
+	POOL = 32 << 10,
 	STACK = 512 << 10,
 	WORKERS = 4,
 };
