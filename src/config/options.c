@@ -81,7 +81,7 @@ const struct option_row option_rows[] = {
 	 "Files of any format of dribble-sources(7), compressed or not, in the order of their names: when they are moved in, or closed "
 	 "after writing. They are moved to done or failed in the folder, with FILE.rejects or FILE.error beside them where there is something "
 	 "to tell. Names that begin with a dot or end in .tmp or .part are left alone. A file whose content is in already is not counted "
-	 "again."},
+	 "again. The folder must be there at the start, and is given once; one that goes away later is waited for."},
 	{"follow", OPTION_PATHS, CONFIG_FOR_SERVER, AT(follow), 0, 0, NULL, "", "URL",
 	 "take in what a WebSocket server sends, lines of COF; may be given several times",
 	 "ws:// or wss://, with NAME:PASSWORD@ before the host where the server wants that. A connection that ends is made again, after a "

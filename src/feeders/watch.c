@@ -8,6 +8,9 @@
  * one of the command (feed/file.h): the journal knows what is in, so that a file that was moved too
  * late is only moved when it is seen again.
  *
+ * A folder that goes away, or whose path leads to another one, is looked for again. What is there
+ * and cannot be taken is told once, and looked at again each time.
+ *
  *   FOLDER/x.ndjson        → FOLDER/done/x.ndjson, and x.ndjson.rejects beside it where lines were
  * rejected → FOLDER/failed/x.ndjson and x.ndjson.error FOLDER/.x.ndjson.rejects    while it is
  * imported
@@ -37,18 +40,37 @@ enum {
 	RESCAN_MS = 60000, /* for folders whose changes nobody tells (some network file systems) */
 	AGAIN_MS = 1000,   /* while a file is not finished, and nobody may tell when it is */
 	RETRY_MAX_MS = 60000,
+	THERE_MS = 2000,        /* between looks whether the folders are still there */
+	RETURN_MAX_MS = 10000,  /* between looks for a folder that went away */
+	NAME_MAX_TAKEN = 240,   /* octets; ours add to them */
+	MENTIONED_MAX = 1024,   /* files of a folder that were complained of and are still there */
 	YOUNG_S = 3,            /* where no lease is to be had: so long nothing was written */
 	REJECT_MAX = 4096,      /* octets of a rejected line that are kept */
 	REJECTS_MAX = 64 << 20, /* octets of a file of rejects */
 	NAMES_MAX = 1000,       /* ways to call a file that is there already */
 };
 
+/* A file that was complained of. */
+struct mentioned {
+	struct hash128 name;
+	bool is_there; /* it was in the last look */
+};
+
 struct folder {
 	struct watch *w;
 	char *path; /* owned */
 	struct buffer sensor;
-	int fd;            /* of the folder */
-	int inotify;       /* its descriptor of change */
+	struct collector_entry *entry; /* counts what cannot be taken */
+	struct sink sink;
+	atomic_int fd; /* of the folder; -1: it went away */
+	int inotify;   /* its descriptor of change */
+	dev_t device;  /* which folder it is, as inode */
+	ino_t inode;
+	uint64_t gone_ms;            /* the pause until it is looked for again; 0: it is there */
+	atomic_ullong opened;        /* so often */
+	struct mentioned *mentioned; /* owned; MENTIONED_MAX */
+	size_t n_mentioned;
+	bool too_many;     /* to mention, which was said */
 	uint64_t retry_ms; /* the pause while the store fails; 0: it does not */
 	bool is_waiting;   /* a file is there that may not be finished */
 	atomic_ullong done, failed, observations, rejected;
@@ -167,6 +189,10 @@ static int move(struct folder *f, const char *name, const char *into, const char
 				continue;
 			if (renameat(f->fd, name, f->fd, path) == 0)
 				return 0;
+		}
+		if (errno == ENOENT && mkdirat(f->fd, into, 0777) == 0) {
+			i--; /* somebody cleared the folder away */
+			continue;
 		}
 		if (errno != EEXIST)
 			return -errno;
@@ -315,7 +341,57 @@ static bool ends_in(const char *name, const char *end)
 static bool is_left_alone(const char *name)
 {
 	return name[0] == '.' || ends_in(name, ".tmp") || ends_in(name, ".part") ||
-	       strlen(name) > 240;
+	       strcmp(name, "done") == 0 || strcmp(name, "failed") == 0;
+}
+
+/* Whether a file is complained of for the first time since it came. */
+static bool mention(struct folder *f, const char *name)
+{
+	struct hash128 h = hash128_of(name, strlen(name));
+	for (size_t i = 0; i < f->n_mentioned; i++) {
+		if (memcmp(f->mentioned[i].name.b, h.b, sizeof(h.b)) == 0) {
+			f->mentioned[i].is_there = true;
+			return false;
+		}
+	}
+	if (f->n_mentioned == MENTIONED_MAX) {
+		if (!f->too_many)
+			log_warning("watch", "%s: more files cannot be taken; they are not told",
+				    f->path);
+		f->too_many = true;
+		return false;
+	}
+	if (!f->mentioned)
+		f->mentioned = xcalloc(MENTIONED_MAX, sizeof(*f->mentioned));
+	f->mentioned[f->n_mentioned++] = (struct mentioned){h, true};
+	return true;
+}
+
+/* Forgets the files that were not complained of in this look. */
+static void forget_mentioned(struct folder *f)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < f->n_mentioned; i++) {
+		if (f->mentioned[i].is_there)
+			f->mentioned[n++] = (struct mentioned){f->mentioned[i].name, false};
+	}
+	f->n_mentioned = n;
+	f->too_many = f->too_many && n == MENTIONED_MAX;
+}
+
+/* Says once that a file is not taken, and counts it. */
+static void complain(struct folder *f, const char *name, const char *why)
+{
+	char text[160];
+	if (!mention(f, name))
+		return;
+	log_warning("watch", "%s/%s is not taken: %s", f->path, name, why);
+	snprintf(text, sizeof(text), "%.60s: %s", name, why);
+	remember(f, text);
+	if (collector_enter(f->entry) < 0) /* the server ends: it is told again at the next start */
+		return;
+	sink_left_out(&f->sink, LEFT_OUT_UNREADABLE, 1);
+	collector_leave(f->entry);
 }
 
 /* Nobody writes to it. */
@@ -323,8 +399,13 @@ static bool is_finished(struct folder *f, const char *name)
 {
 	struct stat st;
 	int fd = openat(f->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return false; /* a link, or not for us */
+	if (fd < 0) {
+		if (errno != ENOENT)
+			complain(f, name,
+				 errno == ELOOP ? "symbolic links are not followed"
+						: strerror(errno));
+		return false;
+	}
 	bool finished = false;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		int got = fcntl(fd, F_SETLEASE, F_RDLCK), error = errno;
@@ -340,7 +421,27 @@ static bool is_finished(struct folder *f, const char *name)
 
 static int is_candidate(const struct dirent *d)
 {
-	return !is_left_alone(d->d_name) && (d->d_type == DT_REG || d->d_type == DT_UNKNOWN);
+	return !is_left_alone(d->d_name);
+}
+
+/* A plain file, with a name that leaves room for ours. */
+static bool is_takeable(struct folder *f, const struct dirent *d)
+{
+	struct stat st;
+	int type = d->d_type;
+	if (type == DT_UNKNOWN)
+		type = fstatat(f->fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
+			       ? IFTODT(st.st_mode)
+			       : DT_REG; /* opening it tells why not */
+	const char *why = type == DT_LNK   ? "symbolic links are not followed"
+			  : type == DT_DIR ? "folders are not looked into"
+			  : type != DT_REG ? "it is no plain file"
+			  : strlen(d->d_name) > NAME_MAX_TAKEN
+				  ? "its name is longer than 240 octets"
+				  : NULL;
+	if (why)
+		complain(f, d->d_name, why);
+	return !why;
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -358,11 +459,14 @@ static void look_through(struct folder *f)
 	}
 	f->is_waiting = false;
 	for (int i = 0; i < n; i++) {
-		if (rc == 0 && !f->w->stopping && is_finished(f, names[i]->d_name))
+		if (rc == 0 && !f->w->stopping && is_takeable(f, names[i]) &&
+		    is_finished(f, names[i]->d_name))
 			rc = take(f, names[i]->d_name);
 		free(names[i]);
 	}
 	free(names);
+	if (rc == 0)
+		forget_mentioned(f);
 	if (rc == 0 && f->retry_ms) {
 		log_info("watch", "%s: files are stored again", f->path);
 		f->retry_ms = 0;
@@ -373,55 +477,169 @@ static void look_through(struct folder *f)
 	}
 }
 
+/* --- the folder itself --- */
+
+/* Another folder that is the same one by another path; NULL: none. */
+static const struct folder *same_as(const struct folder *f, const struct stat *st)
+{
+	for (size_t i = 0; i < f->w->n; i++) {
+		const struct folder *other = &f->w->folders[i];
+		if (other != f && other->fd >= 0 && other->device == st->st_dev &&
+		    other->inode == st->st_ino)
+			return other;
+	}
+	return NULL;
+}
+
+static int prepare_folder(struct folder *f, int fd, struct err *e)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "watch: %s", f->path);
+	const struct folder *other = same_as(f, &st);
+	if (other)
+		return err_set(e, ERR_USAGE, "watch: \"%s\" and \"%s\" are the same folder",
+			       other->path, f->path);
+	for (int i = 0; i < 2; i++) {
+		const char *name = i ? "failed" : "done";
+		if (mkdirat(fd, name, 0777) < 0 && errno != EEXIST)
+			return err_sys(e, errno, "watch: %s/%s", f->path, name);
+	}
+	/* Attributes: of the folder, when it is removed while it is open here; of a file that
+	 * could not be read. */
+	f->inotify = inotify_add_watch(f->w->inotify, f->path,
+				       IN_CLOSE_WRITE | IN_MOVED_TO | IN_ATTRIB | IN_MOVE_SELF |
+					       IN_ONLYDIR);
+	if (f->inotify < 0)
+		return err_sys(e, errno, "watch: %s", f->path);
+	f->device = st.st_dev;
+	f->inode = st.st_ino;
+	return 0;
+}
+
+static int open_folder(struct folder *f, struct err *e)
+{
+	int fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, errno, "watch: %s", f->path);
+	int rc = prepare_folder(f, fd, e);
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	f->fd = fd;
+	atomic_fetch_add(&f->opened, 1);
+	return 0;
+}
+
+/* Whether the path still leads to the folder that is open. */
+static bool is_there(const struct folder *f)
+{
+	struct stat st;
+	return f->fd >= 0 && stat(f->path, &st) == 0 && st.st_dev == f->device &&
+	       st.st_ino == f->inode;
+}
+
+/* Looks for a folder that went away or became another one. Whether there is one to look through. */
+static bool find_folder(struct folder *f)
+{
+	struct err e = {""};
+	if (is_there(f))
+		return true;
+	if (f->fd >= 0) {
+		inotify_rm_watch(f->w->inotify, f->inotify); /* fails where the kernel did it */
+		close(f->fd);
+		f->fd = -1;
+	}
+	if (open_folder(f, &e) < 0) {
+		remember(f, e.text);
+		if (!f->gone_ms)
+			log_error("watch", "%s is gone, and looked for again: %s", f->path, e.text);
+		f->gone_ms = f->gone_ms ? f->gone_ms * 2 : AGAIN_MS;
+		if (f->gone_ms > RETURN_MAX_MS)
+			f->gone_ms = RETURN_MAX_MS;
+		return false;
+	}
+	log_info("watch", "%s is %s: watching it", f->path,
+		 f->gone_ms ? "back" : "another folder now");
+	f->gone_ms = 0;
+	f->n_mentioned = 0;
+	return true;
+}
+
 /* --- the thread --- */
 
-/* Reads what changed; what that is shows when the folders are looked through. */
-static void read_changes(struct watch *w)
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Reads what changed, and whether anything did; what that is shows when the folders are looked
+ * through. */
+static bool read_changes(struct watch *w)
 {
 	_Alignas(struct inotify_event) char changes[16384];
+	bool any = false;
 	while (read(w->inotify, changes, sizeof(changes)) > 0)
-		;
+		any = true;
+	return any;
+}
+
+/* Nobody tells when a folder that is open here is removed, or something is mounted over it. */
+static bool has_lost_folder(const struct watch *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		if (w->folders[i].fd >= 0 && !is_there(&w->folders[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Returns the pause until the next look, in milliseconds. */
+static uint64_t look_at_all(struct watch *w)
+{
+	uint64_t pause = RESCAN_MS;
+	for (size_t i = 0; i < w->n && !w->stopping; i++) {
+		struct folder *f = &w->folders[i];
+		if (find_folder(f))
+			look_through(f);
+		uint64_t want = f->gone_ms      ? f->gone_ms
+				: f->retry_ms   ? f->retry_ms
+				: f->is_waiting ? AGAIN_MS
+						: RESCAN_MS;
+		pause = want < pause ? want : pause;
+	}
+	return pause;
 }
 
 static void *work(void *arg)
 {
 	struct watch *w = arg;
+	uint64_t due = 0;
 	while (!w->stopping) {
 		struct pollfd fds[] = {{w->inotify, POLLIN, 0}, {w->wake, POLLIN, 0}};
-		uint64_t pause = RESCAN_MS;
-		read_changes(w);
-		for (size_t i = 0; i < w->n && !w->stopping; i++) {
-			struct folder *f = &w->folders[i];
-			look_through(f);
-			uint64_t want = f->retry_ms     ? f->retry_ms
-					: f->is_waiting ? AGAIN_MS
-							: RESCAN_MS;
-			pause = want < pause ? want : pause;
-		}
+		if (read_changes(w) || now_ms() >= due || has_lost_folder(w))
+			due = look_at_all(w) + now_ms();
+		uint64_t now = now_ms(), pause = due > now ? due - now : 0;
 		if (!w->stopping)
-			poll(fds, 2, (int)pause);
+			poll(fds, 2, (int)(pause < THERE_MS ? pause : THERE_MS));
 	}
 	return NULL;
 }
 
 /* --- life --- */
 
-static int open_folder(struct watch *w, struct folder *f, const char *path, struct err *e)
+static int add_folder(struct watch *w, struct folder *f, const char *path, struct err *e)
 {
 	f->w = w;
 	f->path = xstrdup(path);
 	buffer_putf(&f->sensor, "watch:%s", path);
-	f->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (f->fd < 0)
-		return err_sys(e, errno, "watch: %s", path);
-	for (int i = 0; i < 2; i++) {
-		const char *name = i ? "failed" : "done";
-		if (mkdirat(f->fd, name, 0777) < 0 && errno != EEXIST)
-			return err_sys(e, errno, "watch: %s/%s", path, name);
-	}
-	f->inotify = inotify_add_watch(w->inotify, path, IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR);
-	if (f->inotify < 0)
-		return err_sys(e, errno, "watch: %s", path);
+	int rc = open_folder(f, e);
+	if (rc < 0)
+		return rc;
+	f->entry = collector_open(w->opt.collector, buffer_bytes(&f->sensor), &f->sink);
 	log_info("watch", "watching %s", path);
 	return 0;
 }
@@ -447,6 +665,9 @@ static void watch_free(struct feeder *feeder)
 		struct folder *f = &w->folders[i];
 		if (f->fd >= 0)
 			close(f->fd);
+		if (f->entry)
+			collector_close(f->entry);
+		free(f->mentioned);
 		free(f->path);
 		buffer_release(&f->sensor);
 	}
@@ -470,15 +691,18 @@ static bool watch_state(struct feeder *feeder, size_t i, struct feeder_state *re
 	*ret = (struct feeder_state){
 		.kind = "watch",
 		.where = f->path,
-		.connected = 1,
-		.connections = 1,
+		.connected = f->fd >= 0,
+		.connections = f->opened,
 		.messages = f->done,
 		.failed = f->failed,
-		.counts = {.observations = f->observations, .malformed = f->rejected},
 	};
+	collector_counts(f->entry, &ret->counts);
+	ret->counts.observations += f->observations;
+	ret->counts.malformed += f->rejected;
 	pthread_mutex_lock(&w->lock);
 	memcpy(ret->error, w->errors[i], sizeof(ret->error));
-	memcpy(ret->counts.left_out, w->left_out[i], sizeof(ret->counts.left_out));
+	for (int k = 0; k < LEFT_OUT_REASONS; k++)
+		ret->counts.left_out[k] += w->left_out[i][k];
 	pthread_mutex_unlock(&w->lock);
 	return true;
 }
@@ -506,7 +730,7 @@ int watch_start(const struct feeder_options *opt, char *const *folders, size_t n
 	if (w->inotify < 0 || w->wake < 0)
 		rc = err_sys(e, errno, "watch: folders cannot be watched");
 	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = open_folder(w, &w->folders[i], folders[i], e);
+		rc = add_folder(w, &w->folders[i], folders[i], e);
 	if (rc == 0) {
 		int error = pthread_create(&w->thread, NULL, work, w);
 		w->started = error == 0;

@@ -36,12 +36,12 @@ const struct reader_format *reader_format_of(struct bytes head)
 const char *left_out_name(enum left_out why)
 {
 	static const char *const names[LEFT_OUT_REASONS] = {
-		[LEFT_OUT_QUESTION] = "question",     [LEFT_OUT_RCODE] = "rcode",
-		[LEFT_OUT_TRUNCATED] = "truncated",   [LEFT_OUT_META] = "meta",
-		[LEFT_OUT_CLASS] = "class",           [LEFT_OUT_BAILIWICK] = "bailiwick",
-		[LEFT_OUT_UNMATCHED] = "unmatched",   [LEFT_OUT_OTHER] = "other",
-		[LEFT_OUT_POLICY] = "policy",
-		[LEFT_OUT_UNCERTAIN] = "uncertain",   [LEFT_OUT_EXCLUDED] = "excluded",
+		[LEFT_OUT_QUESTION] = "question",   [LEFT_OUT_RCODE] = "rcode",
+		[LEFT_OUT_TRUNCATED] = "truncated", [LEFT_OUT_META] = "meta",
+		[LEFT_OUT_CLASS] = "class",         [LEFT_OUT_BAILIWICK] = "bailiwick",
+		[LEFT_OUT_UNMATCHED] = "unmatched", [LEFT_OUT_OTHER] = "other",
+		[LEFT_OUT_POLICY] = "policy",       [LEFT_OUT_UNREADABLE] = "unreadable",
+		[LEFT_OUT_UNCERTAIN] = "uncertain", [LEFT_OUT_EXCLUDED] = "excluded",
 	};
 	return names[why];
 }

@@ -29,6 +29,7 @@ enum left_out {
 	LEFT_OUT_UNCERTAIN,  /* records whose owner or type a log does not tell */
 	LEFT_OUT_EXCLUDED,   /* by the lists of ingest/exclusion.h */
 	LEFT_OUT_POLICY,     /* answers that a resolver's policy made up */
+	LEFT_OUT_UNREADABLE, /* files of a watched folder that cannot be taken */
 	LEFT_OUT_REASONS,
 };
 

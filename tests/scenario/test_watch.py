@@ -4,11 +4,13 @@ import gzip
 import json
 import os
 import re
+import shutil
 import sys
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import dribble  # noqa: E402
 from dribble import *  # noqa: E402,F403
 from dnstap import START, STOP, control, said  # noqa: E402
 
@@ -183,6 +185,111 @@ def order():
 def no_folder():
     ran = cli("serve", "--store", "memory:", "--listen", "127.0.0.1:0", "--watch", "/nowhere/at/all", code=1)
     ok(b"/nowhere/at/all" in ran.err, ran)
+
+
+@check("a folder that is {0} while the server runs is told once, found again, and goes on", rows=["removed and made anew", "renamed and made anew", "a link that leads elsewhere"])
+def comes_back(how):
+    real = tempdir("watch")
+    folder = os.path.join(tempdir("parent"), "w") if how.startswith("a link") else real
+    if folder != real:
+        os.symlink(real, folder)
+    server, _ = serve(folder)
+    put(folder, "first", lines("first", 2))
+    arrives(folder, "done", "first")
+    if how.startswith("removed"):
+        shutil.rmtree(folder)
+        wait_for(lambda: feeder(server, folder)["connected"] == 0, 20, "it is seen to be gone")
+        ok(folder in feeder(server, folder)["error"], feeder(server, folder))
+        time.sleep(1.5)  # for another attempt, which must say nothing
+        eq(server.err.count(b"is gone"), 1, server.err)
+        os.mkdir(folder)
+    elif how.startswith("renamed"):
+        os.rename(folder, folder + ".old")
+        os.mkdir(folder)
+    else:
+        os.unlink(folder)
+        os.symlink(tempdir("other"), folder)
+        put(real, "wakes", b"")
+    put(folder, "second", lines("second", 3))
+    arrives(folder, "done", "second")
+    state = wait_for(lambda: feeder(server, folder) if feeder(server, folder)["observations"] == 5 else None)
+    eq((state["connected"], state["connections"]), (1, 2), state)
+    ok(b"is back" in server.err or b"another folder now" in server.err, server.err)
+    put(folder, "third", lines("third", 1))  # and it is told of changes
+    arrives(folder, "done", "third")
+    server.stop()
+    eq(len(records(server.store)), 6)
+
+
+@check("done that was cleared away is made again")
+def no_done():
+    server, folder = serve()
+    os.rmdir(os.path.join(folder, "done"))
+    put(folder, "x", lines("x", 1))
+    arrives(folder, "done", "x")
+    server.stop()
+
+
+@check("one folder by two paths is refused: {0}", rows=["a slash more", "a link"])
+def same_folder(how):
+    folder = tempdir("watch")
+    other = folder + "/"
+    if how == "a link":
+        other = os.path.join(tempdir("links"), "l")
+        os.symlink(folder, other)
+    ran = cli("serve", "--store", "memory:", "--listen", "127.0.0.1:0", "--watch", folder, "--watch", other, code=1)
+    ok(f'"{folder}" and "{other}" are the same folder'.encode() in ran.err, ran)
+
+
+def unreadable(server, folder):
+    return feeder(server, folder)["rejected"].get("unreadable", 0)
+
+
+@check("what cannot be taken is told once, counted, and the others are taken")
+def not_taken():
+    folder = tempdir("watch")
+    os.symlink(temp("elsewhere", lines("link", 1)), os.path.join(folder, "a-link"))
+    os.mkfifo(os.path.join(folder, "a-fifo"))
+    os.mkdir(os.path.join(folder, "a-folder"))
+    write(os.path.join(folder, "a" * 241), lines("long", 1))
+    server, _ = serve(folder, "--feed-hold", "50ms")
+    for i in range(3):
+        put(folder, f"z{i}", lines(f"z{i}", 1))
+        arrives(folder, "done", f"z{i}")
+    for name, why in (("a-link", "symbolic links"), ("a-fifo", "no plain file"), ("a-folder", "not looked into"), ("a" * 241, "longer than 240")):
+        eq(server.err.count(f"/{name} is not taken: ".encode()), 1, server.err)
+        ok(why.encode() in server.err, server.err)
+    eq(unreadable(server, folder), 4, feeder(server, folder))
+    eq(left(folder), sorted(["a-link", "a-fifo", "a-folder", "a" * 241]))
+    server.stop()
+    stats = cli("stats", "--store", server.store).out.decode()
+    ok("unreadable" in stats, stats)
+
+
+@check("a file that may not be read is told once, and taken when it may")
+def no_permission():
+    folder, plain = tempdir("watch"), dribble.DRIBBLE
+    write(os.path.join(folder, "secret"), lines("secret", 2))
+    os.chmod(os.path.join(folder, "secret"), 0)
+    if os.geteuid() == 0:  # without the powers that make modes mean nothing
+        drop = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+        if not shutil.which("setpriv") or run([*drop, "cat", os.path.join(folder, "secret")]).code == 0:
+            raise Skip("root cannot give up its power to read all")
+        dribble.DRIBBLE = temp("dribble.sh", f"#!/bin/sh\nexec {' '.join(drop)} {plain} \"$@\"\n".encode())
+        os.chmod(dribble.DRIBBLE, 0o755)
+    try:
+        server, _ = serve(folder)
+    finally:
+        dribble.DRIBBLE = plain
+    for i in range(3):
+        put(folder, f"z{i}", lines(f"z{i}", 1))
+        arrives(folder, "done", f"z{i}")
+    eq(server.err.count(b"/secret is not taken: Permission denied"), 1, server.err)
+    eq(unreadable(server, folder), 1)
+    os.chmod(os.path.join(folder, "secret"), 0o600)
+    arrives(folder, "done", "secret")
+    server.stop()
+    eq(len(records(server.store)), 5)
 
 
 @check("kill -9 at any time: each file counts once, rejects too")
