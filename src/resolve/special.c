@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One table of zones; a name is looked up by each of its suffixes. */
+/* One table of zones, in wire form once somebody has asked. */
 #include "resolve/special.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "model/dname.h"
@@ -26,7 +30,25 @@ static const char *const zones[] = {
 	V6("e.e.f"), V6("f.e.f"), V6("f.f"), V6("8.b.d.0.1.0.0.2"), V6("0.f.f.f.3"),
 };
 
-enum { ZONES = sizeof(zones) / sizeof(zones[0]) };
+enum { ZONES = sizeof(zones) / sizeof(zones[0]), ZONE_MAX = 48 };
+
+/* Written once. */
+static struct {
+	uint8_t n, p[ZONE_MAX];
+} wires[ZONES];
+static pthread_once_t wires_once = PTHREAD_ONCE_INIT;
+
+static void make_wires(void)
+{
+	uint8_t wire[DNAME_MAX];
+	for (size_t i = 0; i < ZONES; i++) {
+		int n = dname_from_text(bytes_str(zones[i]), wire);
+		if (n <= 0 || n > ZONE_MAX)
+			abort(); /* a row of ours is wrong */
+		wires[i].n = (uint8_t)n;
+		memcpy(wires[i].p, wire, (size_t)n);
+	}
+}
 
 const char *special_zone(size_t i)
 {
@@ -63,12 +85,12 @@ static bool is_shared_space(struct bytes name)
 
 bool special_holds(struct bytes name)
 {
-	uint8_t zone[DNAME_MAX];
 	if (name.n <= 1) /* the root may be asked */
 		return false;
+	pthread_once(&wires_once, make_wires);
 	for (size_t i = 0; i < ZONES; i++) {
-		int n = dname_from_text(bytes_str(zones[i]), zone);
-		if (n > 0 && special_is_below(name, bytes_of(zone, (size_t)n)))
+		size_t n = wires[i].n;
+		if (n <= name.n && memcmp(name.p + name.n - n, wires[i].p, n) == 0 && special_is_below(name, bytes_of(wires[i].p, n)))
 			return true;
 	}
 	return is_shared_space(name);
