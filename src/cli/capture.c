@@ -215,6 +215,8 @@ static void show_figures(struct capture *c)
 	if (c->client.url)
 		fprintf(stderr, ", %llu sent, %llu waiting, %llu dropped", (unsigned long long)c->sent.sent,
 		        (unsigned long long)c->sent.waiting, (unsigned long long)c->sent.dropped);
+	if (c->sent.refused)
+		fprintf(stderr, " (%llu refused by the server)", (unsigned long long)c->sent.refused);
 	for (int i = 0; i < LEFT_OUT_REASONS; i++) {
 		if (c->left_out[i])
 			fprintf(stderr, ", %s %llu", left_out_name((enum left_out)i), (unsigned long long)c->left_out[i]);

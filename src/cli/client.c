@@ -116,6 +116,18 @@ static struct curl_slist *header_list(const struct client_options *opt, const ch
 	return list;
 }
 
+/* What an answer that is not 200 means to who may try again. */
+static int code_of(long status)
+{
+	if (status == 413)
+		return ERR_LIMIT;
+	if (status == 401 || status == 403)
+		return ERR_DENIED;
+	if (status >= 400 && status < 500 && status != 408 && status != 425 && status != 429)
+		return ERR_USAGE;
+	return ERR_IO;
+}
+
 static int perform(struct transfer *t, const struct client_options *opt, const char *path,
                    const char *const *headers)
 {
@@ -157,7 +169,7 @@ static int perform(struct transfer *t, const struct client_options *opt, const c
 		size_t line = t->body.n;
 		while (line && t->body.p[line - 1] == '\n')
 			line--;
-		return err_set(t->e, ERR_IO, "%s answers %ld: %.*s", opt->url, t->status,
+		return err_set(t->e, code_of(t->status), "%s answers %ld: %.*s", opt->url, t->status,
 		               (int)(line < 300 ? line : 300), t->body.p ? (const char *)t->body.p : "");
 	}
 	return 0;

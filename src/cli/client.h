@@ -25,7 +25,8 @@ int client_get(const struct client_options *opt, const char *path, const char *c
 int client_post(const struct client_options *opt, const char *path, const char *const *headers,
                 struct input *in, char **ret, struct err *e);
 
-/* The same with a body that is in memory. It fails when stop becomes true meanwhile, and when the server says nothing for two minutes. */
+/* The same with a body that is in memory. ERR_LIMIT: it is too large for the server (413); ERR_DENIED, ERR_USAGE: the server will refuse it
+ * again (401 and 403, others of 4xx but 408, 425, 429); ERR_IO: it may take it later. It fails when stop becomes true meanwhile, and when the server says nothing for two minutes. */
 int client_post_bytes(const struct client_options *opt, const char *path, const char *const *headers,
                       struct bytes body, const atomic_bool *stop, char **ret, struct err *e);
 

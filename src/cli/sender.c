@@ -66,6 +66,75 @@ static void pause_for(struct sender *s, unsigned ms)
 	pthread_cond_timedwait(&s->changed, &s->lock, &until);
 }
 
+static void make_key(struct batch *b);
+
+static uint64_t count_lines(struct bytes lines)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < lines.n; i++)
+		n += lines.p[i] == '\n';
+	return n;
+}
+
+/* Cuts the first batch in two behind a line; false when it is a single one. What was refused as too large was not taken: both get a new
+ * key. The lock is held. */
+static bool split_first(struct sender *s)
+{
+	struct batch *b = s->first;
+	size_t at = b->lines.n / 2;
+	while (at < b->lines.n && b->lines.p[at] != '\n')
+		at++;
+	if (at + 1 >= b->lines.n) { /* the last line is the longer half */
+		for (at = b->lines.n / 2; at && b->lines.p[at] != '\n';)
+			at--;
+		if (b->lines.p[at] != '\n')
+			return false;
+	}
+	struct batch *rest = xcalloc(1, sizeof(*rest));
+	buffer_put(&rest->lines, b->lines.p + at + 1, b->lines.n - at - 1);
+	b->lines.n = at + 1;
+	rest->observations = count_lines(buffer_bytes(&rest->lines));
+	b->observations -= rest->observations;
+	make_key(b);
+	make_key(rest);
+	rest->next = b->next;
+	b->next = rest;
+	if (s->end == &b->next)
+		s->end = &rest->next;
+	return true;
+}
+
+static void remove_first(struct sender *s)
+{
+	struct batch *b = s->first;
+	s->first = b->next;
+	if (!s->first)
+		s->end = &s->first;
+	s->octets -= b->lines.n;
+	s->figures.waiting -= b->observations;
+	free_batch(b);
+	pthread_cond_broadcast(&s->changed);
+}
+
+static bool is_final(int rc)
+{
+	return rc == ERR_LIMIT || rc == ERR_DENIED || rc == ERR_USAGE;
+}
+
+/* The first batch will never be taken as it is. told is what was said of the last such. */
+static void refused(struct sender *s, int rc, const struct err *e, struct err *told)
+{
+	if (rc == ERR_LIMIT && split_first(s))
+		return;
+	s->figures.error = *e;
+	s->figures.dropped += s->first->observations;
+	s->figures.refused += s->first->observations;
+	if (strcmp(e->text, told->text) != 0)
+		fprintf(stderr, "dribble capture: %s; what it refuses is lost, and counted\n", e->text);
+	*told = *e;
+	remove_first(s);
+}
+
 /* Says once why nothing arrives: who watches need not ask. told is what was said last. */
 static void tell(const struct sender *s, const struct err *e, struct err *told)
 {
@@ -79,7 +148,7 @@ static void *run(void *arg)
 {
 	struct sender *s = arg;
 	unsigned pause = PAUSE_FIRST_MS;
-	struct err told = {.text = ""};
+	struct err told = {.text = ""}, told_refused = {.text = ""};
 	pthread_mutex_lock(&s->lock);
 	while (!s->giving_up && (s->first || !s->stopping)) {
 		struct batch *b = s->first;
@@ -91,6 +160,10 @@ static void *run(void *arg)
 		pthread_mutex_unlock(&s->lock);
 		int rc = post(s, b, &e);
 		pthread_mutex_lock(&s->lock);
+		if (is_final(rc)) {
+			refused(s, rc, &e, &told_refused);
+			continue;
+		}
 		if (rc < 0) {
 			if (!s->giving_up || !s->figures.error.text[0])
 				s->figures.error = e;
@@ -101,14 +174,8 @@ static void *run(void *arg)
 		}
 		pause = PAUSE_FIRST_MS;
 		told.text[0] = '\0';
-		s->first = b->next;
-		if (!s->first)
-			s->end = &s->first;
-		s->octets -= b->lines.n;
 		s->figures.sent += b->observations;
-		s->figures.waiting -= b->observations;
-		free_batch(b);
-		pthread_cond_broadcast(&s->changed);
+		remove_first(s);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Lines of COF on their way to a server: in batches, each with a key of its own, so that one that has to be sent again counts once. While the
- * server is away they wait in memory, up to a bound; what comes beyond is dropped and counted. A failure is told
+ * server is away they wait in memory, up to a bound; what comes beyond is dropped and counted. What the server calls too large is
+ * sent in halves; what it refuses for good is dropped and counted. A failure is told
  * on standard error when it begins, and when it is another one. */
 #pragma once
 
@@ -16,6 +17,7 @@ void sender_hand(struct sender *s, struct buffer *lines, uint64_t observations);
 
 struct sender_figures {
 	uint64_t sent, dropped, waiting; /* observations */
+	uint64_t refused;                /* of dropped: what the server said it never takes */
 	struct err error;                /* of the last attempt that failed */
 };
 void sender_figures(struct sender *s, struct sender_figures *ret);

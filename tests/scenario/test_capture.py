@@ -61,6 +61,75 @@ def slower():
     eq(done.stderr.count(b"answers 503: not now; it is tried again"), 1, done.stderr)
 
 
+class Choosy(http.server.BaseHTTPRequestHandler):
+    """Answers with server.status where server.refuses says so."""
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        with self.server.lock:
+            refused = self.server.refuses(body)
+            key = self.headers["idempotency-key"]
+            self.server.repeated |= key in self.server.keys
+            self.server.keys.add(key)
+            if not refused:
+                self.server.lines += body.splitlines()
+        said = b"never\n" if refused else b"{}"
+        self.send_response(self.server.status if refused else 200)
+        self.send_header("content-length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_):
+        pass
+
+
+def choosy(n, status, refuses):
+    """(what capture said of n answers, the server)"""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Choosy)
+    server.lock, server.lines, server.keys, server.repeated = threading.Lock(), [], set(), False
+    server.status, server.refuses = status, refuses
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        done = subprocess.run([DRIBBLE, "capture", "-r", temp("many.pcap", many(n)), "--server",
+                               f"http://127.0.0.1:{server.server_address[1]}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              timeout=60 * SLOW)
+    finally:
+        server.shutdown()
+        server.server_close()
+    ok(not server.repeated, "what was refused for good was sent again", done.stderr)
+    return done, server
+
+
+@check("what a server answers with {0} is not sent again, told once, counted, and fails", rows=[400, 401, 403, 404])
+def refused(status):
+    lost = []  # batches are cut by time, too
+
+    def refuses(body):
+        if b"n00000000." in body:
+            lost.append(body.count(b"\n"))
+        return b"n00000000." in body
+    done, server = choosy(45_000, status, refuses)
+    eq((done.returncode, len(lost), len(server.lines)), (1, 1, 45_000 - lost[0]), done.stderr)
+    ok(f"{45_000 - lost[0]} sent, 0 waiting, {lost[0]} dropped ({lost[0]} refused by the server)".encode() in done.stderr, done.stderr)
+    ok(f"{lost[0]} observations did not reach the server: ".encode() in done.stderr, done.stderr)
+    eq(done.stderr.count(b"answers %d: never; what it refuses is lost" % status), 1, done.stderr)
+
+
+@check("a batch that is too large for the server arrives in parts, each line once")
+def too_large():
+    done, server = choosy(3001, 413, lambda body: len(body) > 100_000)
+    eq((done.returncode, len(server.lines), len(set(server.lines))), (0, 3001, 3001), done.stderr)
+    ok(b"3001 sent, 0 waiting, 0 dropped" in done.stderr, done.stderr)
+
+
+@check("a line that is too large for the server is lost alone")
+def line_too_large():
+    done, server = choosy(100, 413, lambda body: b"n00000037." in body)
+    eq((done.returncode, len(set(server.lines)), len(server.lines)), (1, 99, 99), done.stderr)
+    ok(b"99 sent, 0 waiting, 1 dropped (1 refused by the server)" in done.stderr, done.stderr)
+
+
 @check("a server that takes a batch and says nothing does not keep it from ending")
 def silent():
     with socket.create_server(("127.0.0.1", 0)) as server:
