@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -31,6 +32,9 @@ enum {
 	PENDING_MAX = 4 << 20, /* more than libwebsockets gives when it is not to read */
 	HOST_MAX = 255,
 };
+
+/* What libwebsockets logged last about a certificate on this thread: its error does not tell. */
+static _Thread_local char certificate[128];
 
 struct stream {
 	struct follow *f;
@@ -322,7 +326,11 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 		return receive(s, in, n,
 			       lws_is_final_fragment(wsi) && !lws_remaining_packet_payload(wsi));
 	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-		ended(s, in && n ? (const char *)in : "cannot connect");
+		if (certificate[0])
+			ended(s, certificate);
+		else
+			ended(s, in && n ? (const char *)in : "cannot connect");
+		certificate[0] = '\0';
 		return 0;
 	case LWS_CALLBACK_CLIENT_CLOSED:
 		ended(s, "the connection ended");
@@ -433,7 +441,17 @@ static int open_stream(struct follow *f, struct stream *s, const struct feeder_o
 
 static void log_line(int level, const char *line)
 {
+	static const char start[] = "SSL error: ";
+	const char *told = strstr(line, start);
 	(void)level;
+	if (told) {
+		told += sizeof(start) - 1;
+		snprintf(certificate, sizeof(certificate), "the certificate is refused: %.*s",
+			 (int)strcspn(told, "(\n"), told);
+		size_t n = strlen(certificate);
+		while (n && certificate[n - 1] == ' ')
+			certificate[--n] = '\0';
+	}
 	log_debug("follow", "%.*s", (int)strcspn(line, "\n"), line);
 }
 

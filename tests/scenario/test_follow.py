@@ -172,24 +172,38 @@ def credentials():
     ws.close()
 
 
-@check("wss: a certificate that is trusted, and one that is not: {0}", rows=[True, False])
-def tls(trusted):
+def authority(folder, names):
+    """(a certificate authority, a certificate of it for the names, its key)"""
+    ca, ca_key, request, ext, cert, key = (os.path.join(folder, n) for n in ("ca", "ca.key", "request", "ext", "cert", "key"))
+    write(ext, f"subjectAltName={names}\n".encode())
+    new = ["-newkey", "rsa:2048", "-nodes"]
+    for args in (["req", "-x509", *new, "-keyout", ca_key, "-out", ca, "-days", "2", "-subj", "/CN=an authority"],
+                 ["req", *new, "-keyout", key, "-out", request, "-subj", "/CN=a server"],
+                 ["x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "2", "-extfile", ext, "-out", cert]):
+        ran = run(["openssl", *args])
+        eq(ran.code, 0, ran)
+    return ca, cert, key
+
+
+@check("wss: {0}", rows=["a certificate of a trusted authority", "an unknown authority", "another name"])
+def tls(what):
     if not shutil.which("openssl"):
         raise Skip("no openssl")
-    folder = tempdir("tls")
-    cert, key = os.path.join(folder, "cert"), os.path.join(folder, "key")
-    ran = run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2",
-               "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
-    eq(ran.code, 0, ran)
+    ca, cert, key = authority(tempdir("tls"), "DNS:elsewhere.test" if what == "another name" else "DNS:localhost")
     ws = WebSocketServer(certificate=(cert, key))
-    server = follow(f"wss://localhost:{ws.port}/", env={"SSL_CERT_FILE": cert} if trusted else None)
-    if trusted:
+    server = follow(f"wss://localhost:{ws.port}/", env={"SSL_CERT_FILE": ca} if what != "an unknown authority" else None)
+    if what.startswith("a certificate"):
         wait_for(lambda: ws.peers, 20, "it connects")
         ws.peers[0].frame(TEXT, line("tls.follow.test"))
         seen(server, "tls.follow.test")
+        eq(state(server)["failed"], 0)
     else:
         wait_for(lambda: state(server)["failed"] >= 2, 20, "it fails")
-        eq(ws.peers, [])
+        eq((ws.peers, state(server)["connections"]), ([], 0))
+        why = "the certificate is refused: " + ("hostname mismatch" if what == "another name" else "unable to get local issuer")
+        ok(why in state(server)["error"], state(server))
+        told = [text for text in server.err.decode().splitlines() if why in text]
+        ok(len(told) == 1 and f"wss://localhost:{ws.port}/: " in told[0], server.err)
     server.stop()
     ws.close()
 
