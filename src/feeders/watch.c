@@ -9,7 +9,8 @@
  * late is only moved when it is seen again.
  *
  * A folder that goes away, or whose path leads to another one, is looked for again. What is there
- * and cannot be taken is told once, and looked at again each time.
+ * and cannot be taken is told once, and looked at again each time; a file that fails in the middle
+ * of reading, or is in and cannot be moved, which costs reading it, once in PUT_OFF_MS.
  *
  *   FOLDER/x.ndjson        → FOLDER/done/x.ndjson, and x.ndjson.rejects beside it where lines were
  * rejected → FOLDER/failed/x.ndjson and x.ndjson.error FOLDER/.x.ndjson.rejects    while it is
@@ -34,26 +35,21 @@
 #include "base/mem.h"
 #include "feed/file.h"
 #include "feeders/feeder.h"
+#include "feeders/mention.h"
 #include "ingest/input.h"
 
 enum {
 	RESCAN_MS = 60000, /* for folders whose changes nobody tells (some network file systems) */
 	AGAIN_MS = 1000,   /* while a file is not finished, and nobody may tell when it is */
-	RETRY_MAX_MS = 60000,
+	RETRY_MAX_MS = 10000,
+	PUT_OFF_MS = 60000,
 	THERE_MS = 2000,        /* between looks whether the folders are still there */
 	RETURN_MAX_MS = 10000,  /* between looks for a folder that went away */
 	NAME_MAX_TAKEN = 240,   /* octets; ours add to them */
-	MENTIONED_MAX = 1024,   /* files of a folder that were complained of and are still there */
 	YOUNG_S = 3,            /* where no lease is to be had: so long nothing was written */
 	REJECT_MAX = 4096,      /* octets of a rejected line that are kept */
 	REJECTS_MAX = 64 << 20, /* octets of a file of rejects */
 	NAMES_MAX = 1000,       /* ways to call a file that is there already */
-};
-
-/* A file that was complained of. */
-struct mentioned {
-	struct hash128 name;
-	bool is_there; /* it was in the last look */
 };
 
 struct folder {
@@ -66,13 +62,12 @@ struct folder {
 	int inotify;   /* its descriptor of change */
 	dev_t device;  /* which folder it is, as inode */
 	ino_t inode;
-	uint64_t gone_ms;            /* the pause until it is looked for again; 0: it is there */
-	atomic_ullong opened;        /* so often */
-	struct mentioned *mentioned; /* owned; MENTIONED_MAX */
-	size_t n_mentioned;
-	bool too_many;     /* to mention, which was said */
-	uint64_t retry_ms; /* the pause while the store fails; 0: it does not */
-	bool is_waiting;   /* a file is there that may not be finished */
+	uint64_t gone_ms;         /* the pause until it is looked for again; 0: it is there */
+	atomic_ullong opened;     /* so often */
+	struct mentions mentions; /* files that were complained of */
+	uint64_t retry_ms;        /* the pause while the store fails; 0: it does not */
+	uint64_t retry_at;        /* of now_ms */
+	bool is_waiting;          /* a file is there that may not be finished */
 	atomic_ullong done, failed, observations, rejected;
 };
 
@@ -100,8 +95,16 @@ struct taken {
 	uint64_t before; /* observations that were in already */
 	uint64_t rejected_before;
 	struct buffer lines;
-	int error; /* errno of writing rejects */
+	int error;       /* errno of writing rejects */
+	bool unreadable; /* the trouble was reading it */
 };
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
 
 static void remember(struct folder *f, const char *text)
 {
@@ -170,6 +173,38 @@ static int progress(void *ctx, const struct note *counts)
 	return t->error || t->folder->w->stopping;
 }
 
+/* --- what was complained of --- */
+
+/* Whether a file is complained of for the first time since it came. */
+static bool mention(struct folder *f, const char *name)
+{
+	enum mentioned how = mentions_add(&f->mentions, name);
+	if (how == MENTION_FULL)
+		log_warning("watch", "%s: more files cannot be taken; they are not told", f->path);
+	return how == MENTION_FIRST;
+}
+
+/* A file that was mentioned is let lie for a while. */
+static void put_off(struct folder *f, const char *name)
+{
+	mentions_put_off(&f->mentions, name, now_ms() + PUT_OFF_MS);
+}
+
+/* Says once that a file is not taken, and counts it. */
+static void complain(struct folder *f, const char *name, const char *why)
+{
+	char text[160];
+	if (!mention(f, name))
+		return;
+	log_warning("watch", "%s/%s is not taken: %s", f->path, name, why);
+	snprintf(text, sizeof(text), "%.60s: %s", name, why);
+	remember(f, text);
+	if (collector_enter(f->entry) < 0) /* the server ends: it is told again at the next start */
+		return;
+	sink_left_out(&f->sink, LEFT_OUT_UNREADABLE, 1);
+	collector_leave(f->entry);
+}
+
 /* --- moving --- */
 
 /* Renames name into a folder of the folder, as name or, if that is taken, name.1 and so on; ret_as
@@ -211,11 +246,12 @@ static void write_error(struct folder *f, const char *name, const char *text)
 	close(fd);
 }
 
-/* The file is through: rejects go first, so that a file in done has them. */
+/* The file is through: rejects go first, so that a file in done has them. One that cannot be moved
+ * must not be in the way of the others. */
 static int put_away(struct taken *t, const char *into, const char *error)
 {
 	struct folder *f = t->folder;
-	char as[300], rejects[300], ignored[400];
+	char as[300], rejects[300], ignored[400], text[160];
 	struct stat st;
 	if (fstat(t->rejects_fd, &st) == 0 && st.st_size > 0) {
 		snprintf(rejects, sizeof(rejects), "%s.rejects", t->name);
@@ -225,9 +261,13 @@ static int put_away(struct taken *t, const char *into, const char *error)
 	}
 	int rc = move(f, t->name, into, t->name, as, sizeof(as));
 	if (rc < 0) {
-		log_error("watch", "%s/%s cannot be moved to %s: %s", f->path, t->name, into,
-			  strerror(-rc));
-		remember(f, strerror(-rc));
+		snprintf(text, sizeof(text), "%.60s cannot be moved to %s: %s", t->name, into,
+			 strerror(-rc));
+		remember(f, text);
+		if (mention(f, t->name))
+			log_error("watch", "%s/%s cannot be moved to %s, and stays: %s", f->path,
+				  t->name, into, strerror(-rc));
+		put_off(f, t->name);
 		return rc;
 	}
 	if (error)
@@ -277,6 +317,7 @@ static int import(struct taken *t, struct err *e)
 		.ctx = t,
 	};
 	rc = file_import(&opt, in, &note, e);
+	t->unreadable = input_failed(in);
 	input_close(in);
 	flush_rejects(t);
 	if (rc != 1) { /* else it was counted before */
@@ -306,6 +347,9 @@ static int take(struct folder *f, const char *name)
 	int result = 0;
 	if (rc == ERR_CANCELLED && f->w->stopping) {
 		result = rc;
+	} else if (rc == ERR_IO && t.unreadable) { /* what of it is in, and its rejects, stay */
+		complain(f, name, e.text);
+		put_off(f, name);
 	} else if (rc < 0 && is_ours(rc)) {
 		if (!f->retry_ms)
 			log_error("watch", "%s/%s cannot be stored, and is tried again: %s",
@@ -315,14 +359,19 @@ static int take(struct folder *f, const char *name)
 	} else if (rc == ERR_NOTFOUND) { /* somebody took it away */
 		unlinkat(f->fd, t.rejects, 0);
 	} else if (rc < 0) {
-		log_warning("watch", "%s/%s failed: %s", f->path, name, e.text);
+		if (!mentions_was_put_off(&f->mentions, name))
+			log_warning("watch", "%s/%s failed: %s", f->path, name, e.text);
 		remember(f, e.text);
 		atomic_fetch_add(&f->failed, 1);
-		result = put_away(&t, "failed", e.text);
+		if (put_away(&t, "failed", e.text) < 0)
+			atomic_fetch_sub(&f->failed, 1); /* it counts when it is moved */
 	} else {
-		log_info("watch", "%s/%s is in%s", f->path, name, rc == 1 ? " already" : "");
+		if (!mentions_was_put_off(&f->mentions, name))
+			log_info("watch", "%s/%s is in%s", f->path, name,
+				 rc == 1 ? " already" : "");
 		atomic_fetch_add(&f->done, 1);
-		result = put_away(&t, "done", NULL);
+		if (put_away(&t, "done", NULL) < 0)
+			atomic_fetch_sub(&f->done, 1);
 	}
 	close(t.rejects_fd);
 	buffer_release(&t.lines);
@@ -342,56 +391,6 @@ static bool is_left_alone(const char *name)
 {
 	return name[0] == '.' || ends_in(name, ".tmp") || ends_in(name, ".part") ||
 	       strcmp(name, "done") == 0 || strcmp(name, "failed") == 0;
-}
-
-/* Whether a file is complained of for the first time since it came. */
-static bool mention(struct folder *f, const char *name)
-{
-	struct hash128 h = hash128_of(name, strlen(name));
-	for (size_t i = 0; i < f->n_mentioned; i++) {
-		if (memcmp(f->mentioned[i].name.b, h.b, sizeof(h.b)) == 0) {
-			f->mentioned[i].is_there = true;
-			return false;
-		}
-	}
-	if (f->n_mentioned == MENTIONED_MAX) {
-		if (!f->too_many)
-			log_warning("watch", "%s: more files cannot be taken; they are not told",
-				    f->path);
-		f->too_many = true;
-		return false;
-	}
-	if (!f->mentioned)
-		f->mentioned = xcalloc(MENTIONED_MAX, sizeof(*f->mentioned));
-	f->mentioned[f->n_mentioned++] = (struct mentioned){h, true};
-	return true;
-}
-
-/* Forgets the files that were not complained of in this look. */
-static void forget_mentioned(struct folder *f)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < f->n_mentioned; i++) {
-		if (f->mentioned[i].is_there)
-			f->mentioned[n++] = (struct mentioned){f->mentioned[i].name, false};
-	}
-	f->n_mentioned = n;
-	f->too_many = f->too_many && n == MENTIONED_MAX;
-}
-
-/* Says once that a file is not taken, and counts it. */
-static void complain(struct folder *f, const char *name, const char *why)
-{
-	char text[160];
-	if (!mention(f, name))
-		return;
-	log_warning("watch", "%s/%s is not taken: %s", f->path, name, why);
-	snprintf(text, sizeof(text), "%.60s: %s", name, why);
-	remember(f, text);
-	if (collector_enter(f->entry) < 0) /* the server ends: it is told again at the next start */
-		return;
-	sink_left_out(&f->sink, LEFT_OUT_UNREADABLE, 1);
-	collector_leave(f->entry);
 }
 
 /* Nobody writes to it. */
@@ -459,14 +458,15 @@ static void look_through(struct folder *f)
 	}
 	f->is_waiting = false;
 	for (int i = 0; i < n; i++) {
-		if (rc == 0 && !f->w->stopping && is_takeable(f, names[i]) &&
-		    is_finished(f, names[i]->d_name))
+		if (rc == 0 && !f->w->stopping &&
+		    !mentions_is_put_off(&f->mentions, names[i]->d_name, now_ms()) &&
+		    is_takeable(f, names[i]) && is_finished(f, names[i]->d_name))
 			rc = take(f, names[i]->d_name);
 		free(names[i]);
 	}
 	free(names);
 	if (rc == 0)
-		forget_mentioned(f);
+		mentions_forget(&f->mentions);
 	if (rc == 0 && f->retry_ms) {
 		log_info("watch", "%s: files are stored again", f->path);
 		f->retry_ms = 0;
@@ -474,6 +474,7 @@ static void look_through(struct folder *f)
 		f->retry_ms = f->retry_ms ? f->retry_ms * 2 : AGAIN_MS;
 		if (f->retry_ms > RETRY_MAX_MS)
 			f->retry_ms = RETRY_MAX_MS;
+		f->retry_at = now_ms() + f->retry_ms;
 	}
 }
 
@@ -489,6 +490,30 @@ static const struct folder *same_as(const struct folder *f, const struct stat *s
 			return other;
 	}
 	return NULL;
+}
+
+/* Whether files of the one are moved into the other. */
+static bool moves_into(const struct folder *f, const struct folder *into)
+{
+	struct stat st;
+	return (fstatat(f->fd, "done", &st, 0) == 0 && st.st_dev == into->device &&
+		st.st_ino == into->inode) ||
+	       (fstatat(f->fd, "failed", &st, 0) == 0 && st.st_dev == into->device &&
+		st.st_ino == into->inode);
+}
+
+static int check_others(const struct folder *f, struct err *e)
+{
+	for (size_t i = 0; i < f->w->n; i++) {
+		const struct folder *other = &f->w->folders[i];
+		if (other == f || other->fd < 0)
+			continue;
+		bool from = moves_into(f, other);
+		if (from || moves_into(other, f))
+			return err_set(e, ERR_USAGE, "watch: files of \"%s\" are moved to \"%s\"",
+				       from ? f->path : other->path, from ? other->path : f->path);
+	}
+	return 0;
 }
 
 static int prepare_folder(struct folder *f, int fd, struct err *e)
@@ -523,11 +548,15 @@ static int open_folder(struct folder *f, struct err *e)
 	if (fd < 0)
 		return err_sys(e, errno, "watch: %s", f->path);
 	int rc = prepare_folder(f, fd, e);
+	if (rc == 0) {
+		f->fd = fd;
+		rc = check_others(f, e);
+	}
 	if (rc < 0) {
+		f->fd = -1;
 		close(fd);
 		return rc;
 	}
-	f->fd = fd;
 	atomic_fetch_add(&f->opened, 1);
 	return 0;
 }
@@ -563,27 +592,27 @@ static bool find_folder(struct folder *f)
 	log_info("watch", "%s is %s: watching it", f->path,
 		 f->gone_ms ? "back" : "another folder now");
 	f->gone_ms = 0;
-	f->n_mentioned = 0;
+	mentions_release(&f->mentions);
 	return true;
 }
 
 /* --- the thread --- */
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* Reads what changed, and whether anything did; what that is shows when the folders are looked
- * through. */
+/* Reads what changed, and whether it matters; what that is shows when the folders are looked
+ * through. Our own files of rejects do not: each attempt writes one, and would be followed by the
+ * next at once. */
 static bool read_changes(struct watch *w)
 {
 	_Alignas(struct inotify_event) char changes[16384];
 	bool any = false;
-	while (read(w->inotify, changes, sizeof(changes)) > 0)
-		any = true;
+	ssize_t n;
+	while ((n = read(w->inotify, changes, sizeof(changes))) > 0) {
+		const struct inotify_event *change;
+		for (const char *p = changes; p < changes + n; p += sizeof(*change) + change->len) {
+			change = (const struct inotify_event *)p;
+			any = any || !change->len || !is_left_alone(change->name);
+		}
+	}
 	return any;
 }
 
@@ -603,7 +632,8 @@ static uint64_t look_at_all(struct watch *w)
 	uint64_t pause = RESCAN_MS;
 	for (size_t i = 0; i < w->n && !w->stopping; i++) {
 		struct folder *f = &w->folders[i];
-		if (find_folder(f))
+		bool waits = f->retry_ms && now_ms() < f->retry_at;
+		if (find_folder(f) && !waits)
 			look_through(f);
 		uint64_t want = f->gone_ms      ? f->gone_ms
 				: f->retry_ms   ? f->retry_ms
@@ -667,7 +697,7 @@ static void watch_free(struct feeder *feeder)
 			close(f->fd);
 		if (f->entry)
 			collector_close(f->entry);
-		free(f->mentioned);
+		mentions_release(&f->mentions);
 		free(f->path);
 		buffer_release(&f->sensor);
 	}

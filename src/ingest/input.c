@@ -25,6 +25,7 @@ struct input {
 	bool regular;
 	bool spooling;
 	bool reading_spool;
+	bool failed;
 	int spool;              /* owned, -1: none */
 	uint64_t spool_size;    /* octets in it: the beginning of the pipe */
 	uint64_t pipe_read;     /* octets read from the pipe so far */
@@ -173,8 +174,10 @@ static ssize_t read_more(struct input *in, size_t at, struct err *e)
 	} while (n < 0 && try_again(in));
 	if (n < 0 && errno == EINTR)
 		return err_set(e, ERR_CANCELLED, "%s: interrupted", in->name);
-	if (n < 0)
+	if (n < 0) {
+		in->failed = true;
 		return err_sys(e, errno, "%s", in->name);
+	}
 	in->offset += (uint64_t)n;
 	if (in->regular || in->reading_spool || n == 0)
 		return n;
@@ -300,6 +303,11 @@ uint64_t input_offset(const struct input *in)
 uint64_t input_time_s(const struct input *in)
 {
 	return in->time_s;
+}
+
+bool input_failed(const struct input *in)
+{
+	return in->failed;
 }
 
 const char *input_name(const struct input *in)

@@ -46,6 +46,9 @@ uint64_t input_offset(const struct input *in);
 /* When a regular file was changed last, seconds since 1970; 0 for all others. */
 uint64_t input_time_s(const struct input *in);
 
+/* Whether the system failed to read it, as from a bad disk: an ERR_IO is this file's, and none of whoever takes it in. */
+bool input_failed(const struct input *in);
+
 /* The path, or "standard input". */
 const char *input_name(const struct input *in);
 

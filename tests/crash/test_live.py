@@ -10,7 +10,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from crash import *  # noqa: E402,F403
 from dnstap import Sender, said  # noqa: E402
-from dribble import Server, check, cli, main, once, wait_for  # noqa: E402
+from dribble import Server, check, cli, cof, main, ndjson, once, wait_for  # noqa: E402
 
 DEATHS = [DIE_BEFORE, DIE_HALFWAY, DIE_AFTER]
 FRAMES, BATCH = 400, 20
@@ -28,6 +28,11 @@ def plan_failure(w, rng, calls):
 
 def counts(store):
     return {r["rrname"]: r["count"] for r in map(json.loads, cli("export", "--store", store).out.splitlines())}
+
+
+def put_file(folder, name, n):
+    lib.write(os.path.join(folder, "." + name), ndjson([cof(f"n{i}.{name}.live.test", "A", "192.0.2.1") for i in range(n)]))
+    os.rename(os.path.join(folder, "." + name), os.path.join(folder, name))
 
 
 # ---------------------------------------------------------------- dnstap
@@ -231,6 +236,51 @@ def watching_killed():
             except Fail as fail:
                 raise Fail(said_how(i, *hows), fail, watched.told())
     print(f"# {deaths} deaths")
+
+
+@check("folders: while the disk is full a file is tried again after pauses only")
+def pauses():
+    with World() as w:
+        folder = tempdir("in")
+        server = Server(w.store, "--watch", folder, env=w.env)
+        w.plan(FAIL, 1, FOR_EVER, errno.ENOSPC, GROWING)
+        put_file(folder, "x", 3)
+        wait_for(lambda: b"/x cannot be stored" in server.err, 20, "it fails")
+        seen, end = set(), time.monotonic() + 1.5
+        while time.monotonic() < end:
+            seen.add(os.stat(os.path.join(folder, ".x.rejects")).st_atime_ns)
+            seen.add(w.fired)
+            time.sleep(0.005)
+        ok(len(seen) < 40, f"{len(seen)} changes in 1.5 s: it does not pause")
+        w.plan()
+        wait_for(lambda: os.path.exists(os.path.join(folder, "done", "x")), 30, "it is in")
+        server.stop()
+        eq(set(counts(w.store).values()), {1})
+
+
+@check("folders: a file that cannot be read in the middle does not hold back the others")
+def unreadable():
+    with World() as w:
+        folder = os.path.join(w.root, "in")
+        os.mkdir(folder)
+        put_file(folder, "a", 3)
+        put_file(folder, "b", 3)
+        w.plan(FAIL, 1, 1, errno.EIO, READ)
+        server = Server(os.path.join(tempdir("store"), "db"), "--watch", folder, "--feed-hold", "50ms", env={**w.env, "FAULTS_ROOT": folder})
+        for name in "bc":
+            wait_for(lambda: os.path.exists(os.path.join(folder, "done", name)), 20, f"{name} is in")
+            if name == "b":
+                put_file(folder, "c", 3)
+        ok(os.path.exists(os.path.join(folder, "a")), "it was moved")
+        eq(server.err.count(b"/a is not taken: "), 1, server.err)
+        told = json.loads(server.get("/info").body)["feeders"][0]
+        eq((told["messages"], told["failed"], told["rejected"].get("unreadable")), (2, 0, 1), told)
+        ok("Input/output error" in told["error"], told)
+        server.stop()
+        server = Server(server.store, "--watch", folder)
+        wait_for(lambda: os.path.exists(os.path.join(folder, "done", "a")), 20, "a is in")
+        server.stop()
+        eq(set(counts(server.store).values()), {1})
 
 
 if __name__ == "__main__":

@@ -241,6 +241,41 @@ def same_folder(how):
     ok(f'"{folder}" and "{other}" are the same folder'.encode() in ran.err, ran)
 
 
+@check("a file that cannot be moved to {0} is told once, stays, and does not hold back the others", rows=["done", "failed"])
+def not_moved(where):
+    other, folder = "failed" if where == "done" else "done", tempdir("watch")
+    good, bad = lines("good", 2), b"what is this\n"
+    write(os.path.join(folder, where), b"in the way")
+    server, _ = serve(folder)
+    put(folder, "a", good if where == "done" else bad)
+    wait_for(lambda: b"/a cannot be moved to " in server.err, 20, "it is told")
+    for i in range(3):
+        put(folder, f"z{i}", bad if where == "done" else good)
+        arrives(folder, other, f"z{i}")
+    eq(server.err.count(b"/a cannot be moved to "), 1, server.err)
+    eq(left(folder), ["a"])
+    state = feeder(server, folder)
+    eq((state["messages"], state["failed"]), (0, 3) if where == "done" else (3, 0), state)
+    server.stop()
+    os.unlink(os.path.join(folder, where))
+    server, _ = serve(folder, store=server.store)
+    arrives(folder, where, "a")
+    server.stop()
+    eq(len(records(server.store)), 2)
+    if where == "done":
+        eq(set(records(server.store).values()), {1})
+
+
+@check("a folder into which files of another are moved is refused: {0}", rows=["done", "failed", "in the other order"])
+def moved_into(how):
+    folder = tempdir("watch")
+    inner = os.path.join(folder, "failed" if how == "failed" else "done")
+    os.mkdir(inner)
+    pair = [inner, folder] if how == "in the other order" else [folder, inner]
+    ran = cli("serve", "--store", "memory:", "--listen", "127.0.0.1:0", "--watch", pair[0], "--watch", pair[1], code=1)
+    ok(f'files of "{folder}" are moved to "{inner}"'.encode() in ran.err, ran)
+
+
 def unreadable(server, folder):
     return feeder(server, folder)["rejected"].get("unreadable", 0)
 
