@@ -265,6 +265,20 @@ static int check(const struct upstream_options *opt, struct err *e)
 	return 0;
 }
 
+static void ignore(void *arg, int err, struct ub_result *result)
+{
+	(void)arg, (void)err;
+	ub_resolve_free(result);
+}
+
+/* With the first question libunbound puts its zones in order, seconds when they are many: nobody shall wait for that. This one it answers by
+ * itself. */
+static int begin(struct upstream *u, struct err *e)
+{
+	int failed = ub_resolve_async(u->ctx, "localhost.", 1, CLASS_IN, NULL, ignore, NULL);
+	return failed ? err_set(e, ERR_IO, "libunbound cannot begin: %s", ub_strerror(failed)) : 0;
+}
+
 int upstream_new(const struct upstream_options *opt, struct upstream **ret, struct err *e)
 {
 	if (check(opt, e) < 0)
@@ -287,6 +301,8 @@ int upstream_new(const struct upstream_options *opt, struct upstream **ret, stru
 		rc = exclude_zones(u, opt, e);
 	if (rc == 0)
 		rc = open_zones(u, opt, e);
+	if (rc == 0)
+		rc = begin(u, e);
 	if (rc < 0) {
 		upstream_free(u);
 		return rc;
