@@ -77,6 +77,8 @@ static int write_table(struct keeper *k, struct merger *m, bool merge, int level
 	char *path = tables_path(k->disk->tables, number);
 	struct table_writer *w = NULL;
 	int rc = table_writer_open(path, level, dictionary, &w, e);
+	if (rc == 0 && level == TABLE_LEVEL_SMALL) /* somebody waits for it */
+		table_writer_beside(w);
 	if (rc == 0)
 		rc = merger_seek(m, start, &key, &value, e);
 	while (rc == 1) {

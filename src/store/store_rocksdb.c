@@ -428,6 +428,8 @@ static int disk_run_add(struct run *run, struct bytes key, struct bytes value, s
 		char *path = tables_path(r->disk->tables, r->writing);
 		rc = table_writer_open(path, TABLE_LEVEL_FAST, bytes_of(NULL, 0), &r->writer, e);
 		free(path);
+		if (rc == 0)
+			table_writer_beside(r->writer);
 	}
 	return rc == 0 ? table_writer_add(r->writer, key, value, e) : rc;
 }

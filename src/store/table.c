@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Writing and reading a file of segments. */
+/* Reading a file of segments. */
 #include "store/table.h"
 
 #include <endian.h>
@@ -13,45 +13,11 @@
 
 #include "base/hash.h"
 #include "base/varint.h"
-
-#define MAGIC "dribtabl"
+#include "store/table_format.h"
 
 enum {
-	MAGIC_LEN = 8,
-	FORMAT = 1,
-	HEAD_LEN = 16,     /* magic, format, zeros */
-	FOOT_LEN = 80,     /* struct foot as octets */
-	SUM_LEN = 4,       /* behind each block */
-	WRITE_OCTETS = 1 << 20,
-	BLOCK_MAX = 2 << 20, /* no block is larger: more is damage */
-	DICTIONARY_MAX = 4 << 20,
 	SAMPLE_OCTETS = SEGMENT_ROWS * 24, /* of text that a segment gives, roughly */
 };
-
-/* Where a block is. */
-struct place {
-	uint64_t offset;
-	uint64_t octets; /* without the checksum */
-};
-
-/* The last octets of the file: eight numbers, little-endian, a checksum of them and the magic. */
-struct foot {
-	struct place root, dictionary;
-	uint64_t levels; /* of the index: 1 when the root points at rows */
-	uint64_t rows, segments;
-	uint64_t format;
-};
-
-static uint32_t sum_of(struct bytes b, uint64_t offset)
-{
-	return (uint32_t)XXH3_64bits_withSeed(b.p, b.n, offset); /* the offset: a block in another's place is found, too */
-}
-
-static void put_le(struct buffer *out, uint64_t v, int octets)
-{
-	uint64_t le = htole64(v);
-	buffer_put(out, &le, (size_t)octets);
-}
 
 static uint64_t get_le(const uint8_t *p, int octets)
 {
@@ -59,251 +25,6 @@ static uint64_t get_le(const uint8_t *p, int octets)
 	memcpy(&le, p, (size_t)octets);
 	return le64toh(le);
 }
-
-/* --- writing --- */
-
-struct table_writer {
-	char *path;
-	int fd;
-	bool finished;
-	struct packer *packer;
-	struct packer *index_packer;
-	struct buffer pending; /* octets on their way to the file */
-	uint64_t offset;       /* of the end of pending in the file */
-	struct segment_builder *rows;
-	struct segment_builder *index[TABLE_DEPTH_MAX];
-	uint64_t index_rows[TABLE_DEPTH_MAX]; /* below each */
-	struct buffer separator; /* scratch */
-	struct buffer last;      /* the last key of the segment before */
-	struct place held;       /* the segment before, whose index entry waits for the key that follows */
-	uint64_t held_rows;
-	bool holding;
-	struct foot foot;
-};
-
-static int flush(struct table_writer *w, struct err *e)
-{
-	size_t at = 0;
-	while (at < w->pending.n) {
-		ssize_t n = write(w->fd, w->pending.p + at, w->pending.n - at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return err_sys(e, n < 0 ? errno : ENOSPC, "%s", w->path);
-		at += (size_t)n;
-	}
-	buffer_clear(&w->pending);
-	return 0;
-}
-
-/* The octets from start on of pending are a block: closes it. */
-static struct place end_block(struct table_writer *w, size_t start)
-{
-	struct place place = {w->offset, w->pending.n - start};
-	put_le(&w->pending, sum_of(bytes_of(w->pending.p + start, (size_t)place.octets), place.offset), SUM_LEN);
-	w->offset += place.octets + SUM_LEN;
-	return place;
-}
-
-int table_writer_open(const char *path, int level, struct bytes dictionary, struct table_writer **ret, struct err *e)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return err_sys(e, errno, "%s", path);
-	struct table_writer *w = xcalloc(1, sizeof(*w));
-	w->path = xstrdup(path);
-	w->fd = fd;
-	w->packer = packer_new(level);
-	w->index_packer = packer_new(level);
-	w->rows = segment_builder_new();
-	buffer_put(&w->pending, MAGIC, MAGIC_LEN);
-	put_le(&w->pending, FORMAT, 8);
-	w->offset = HEAD_LEN;
-	if (dictionary.n) {
-		packer_use(w->packer, dictionary);
-		size_t start = w->pending.n;
-		buffer_put_bytes(&w->pending, dictionary);
-		w->foot.dictionary = end_block(w, start);
-	}
-	*ret = w;
-	return 0;
-}
-
-/* The shortest key that is >= a and < b, given a < b; b empty: a itself. */
-static void put_separator(struct buffer *out, struct bytes a, struct bytes b)
-{
-	buffer_clear(out);
-	size_t i = 0;
-	while (i < a.n && i < b.n && a.p[i] == b.p[i])
-		i++;
-	if (i < a.n && i < b.n && a.p[i] + 1 < b.p[i]) {
-		buffer_put(out, a.p, i);
-		buffer_put_byte(out, a.p[i] + 1);
-	} else if (i < b.n && i + 1 < a.n && a.p[i] < b.p[i]) {
-		/* Nothing lies between at this octet: the first one behind it that can grow. */
-		size_t j = i + 1;
-		while (j < a.n && a.p[j] == 0xff)
-			j++;
-		buffer_put(out, a.p, j < a.n ? j + 1 : j);
-		if (j + 1 < a.n)
-			out->p[j]++;
-	} else {
-		buffer_put_bytes(out, a);
-	}
-}
-
-static int index_add(struct table_writer *w, int level, struct bytes key, const struct place *place, uint64_t rows,
-                     struct err *e);
-
-static int end_index(struct table_writer *w, int level, struct err *e)
-{
-	struct segment_builder *b = w->index[level];
-	struct buffer key = BUFFER_INIT;
-	buffer_put_bytes(&key, segment_last_key(b));
-	size_t start = w->pending.n;
-	segment_encode(b, w->index_packer, &w->pending, NULL);
-	struct place place = end_block(w, start);
-	uint64_t rows = w->index_rows[level];
-	w->index_rows[level] = 0;
-	int rc = index_add(w, level + 1, buffer_bytes(&key), &place, rows, e);
-	buffer_release(&key);
-	return rc;
-}
-
-static int index_add(struct table_writer *w, int level, struct bytes key, const struct place *place, uint64_t rows,
-                     struct err *e)
-{
-	uint8_t value[3 * VARINT_MAX];
-	if (level == TABLE_DEPTH_MAX - 1)
-		return err_set(e, ERR_LIMIT, "%s: the table would be too large", w->path);
-	if (!w->index[level])
-		w->index[level] = segment_builder_new();
-	size_t n = varint_put(value, place->offset);
-	n += varint_put(value + n, place->octets);
-	n += varint_put(value + n, rows);
-	segment_add(w->index[level], key, bytes_of(value, n));
-	w->index_rows[level] += rows;
-	/* One row does not make a level, however long its key: the tree would not end. */
-	bool full = segment_is_full(w->index[level]) && segment_builder_rows(w->index[level]) > 1;
-	return full ? end_index(w, level, e) : 0;
-}
-
-/* The index entry of the segment before, now that the key behind it is known. */
-static int index_held(struct table_writer *w, struct bytes next, struct err *e)
-{
-	if (!w->holding)
-		return 0;
-	w->holding = false;
-	put_separator(&w->separator, buffer_bytes(&w->last), next);
-	return index_add(w, 0, buffer_bytes(&w->separator), &w->held, w->held_rows, e);
-}
-
-static int end_segment(struct table_writer *w, struct err *e)
-{
-	size_t start = w->pending.n;
-	buffer_clear(&w->last);
-	buffer_put_bytes(&w->last, segment_last_key(w->rows));
-	w->held_rows = segment_builder_rows(w->rows);
-	segment_encode(w->rows, w->packer, &w->pending, NULL);
-	w->held = end_block(w, start);
-	w->holding = true;
-	w->foot.segments++;
-	return w->pending.n >= WRITE_OCTETS ? flush(w, e) : 0;
-}
-
-int table_writer_add(struct table_writer *w, struct bytes key, struct bytes value, struct err *e)
-{
-	if (key.n > SEGMENT_KEY_MAX || value.n > SEGMENT_VALUE_MAX)
-		return err_set(e, ERR_LIMIT, "%s: a row of %zu octets is too large", w->path, key.n + value.n);
-	int rc = index_held(w, key, e);
-	if (rc < 0)
-		return rc;
-	segment_add(w->rows, key, value);
-	w->foot.rows++;
-	return segment_is_full(w->rows) ? end_segment(w, e) : 0;
-}
-
-uint64_t table_writer_rows(const struct table_writer *w)
-{
-	return w->foot.rows;
-}
-
-/* Ends every level of the index; the one that stands alone at the top is the root. */
-static int end_tree(struct table_writer *w, struct err *e)
-{
-	static const struct bytes none;
-	int rc = 0;
-	if (segment_builder_rows(w->rows))
-		rc = end_segment(w, e);
-	if (rc == 0)
-		rc = index_held(w, none, e);
-	for (int level = 0; level < TABLE_DEPTH_MAX && w->index[level] && rc == 0; level++) {
-		bool top = level + 1 == TABLE_DEPTH_MAX || !w->index[level + 1];
-		if (!segment_builder_rows(w->index[level]))
-			continue;
-		if (!top) {
-			rc = end_index(w, level, e);
-			continue;
-		}
-		size_t start = w->pending.n;
-		segment_encode(w->index[level], w->index_packer, &w->pending, NULL);
-		w->foot.root = end_block(w, start);
-		w->foot.levels = (uint64_t)level + 1;
-	}
-	return rc;
-}
-
-static void put_foot(struct buffer *out, const struct foot *foot)
-{
-	size_t start = out->n;
-	const uint64_t numbers[] = {foot->root.offset, foot->root.octets, foot->dictionary.offset,
-	                            foot->dictionary.octets, foot->levels, foot->rows, foot->segments, FORMAT};
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		put_le(out, numbers[i], 8);
-	put_le(out, XXH3_64bits(out->p + start, out->n - start), 8);
-	buffer_put(out, MAGIC, MAGIC_LEN);
-}
-
-int table_writer_finish(struct table_writer *w, struct err *e)
-{
-	int rc = end_tree(w, e);
-	if (rc < 0)
-		return rc;
-	put_foot(&w->pending, &w->foot);
-	rc = flush(w, e);
-	if (rc < 0)
-		return rc;
-	if (fsync(w->fd) != 0)
-		return err_sys(e, errno, "%s", w->path);
-	int fd = w->fd;
-	w->fd = -1;
-	if (close(fd) != 0)
-		return err_sys(e, errno, "%s", w->path);
-	w->finished = true;
-	return 0;
-}
-
-void table_writer_free(struct table_writer *w)
-{
-	if (!w)
-		return;
-	if (w->fd >= 0)
-		close(w->fd);
-	if (!w->finished)
-		unlink(w->path);
-	packer_free(w->packer);
-	packer_free(w->index_packer);
-	segment_builder_free(w->rows);
-	for (int i = 0; i < TABLE_DEPTH_MAX; i++)
-		segment_builder_free(w->index[i]);
-	buffer_release(&w->pending);
-	buffer_release(&w->separator);
-	buffer_release(&w->last);
-	free(w->path);
-	free(w);
-}
-
-/* --- reading --- */
 
 /* What reading a block needs; a few are kept for those that come. */
 struct tool {
@@ -429,7 +150,7 @@ static int read_foot(const struct table *t, struct foot *ret, struct err *e)
 		rc = read_fully(t, t->octets - FOOT_LEN, foot, sizeof(foot), e);
 	if (rc < 0)
 		return rc;
-	if (memcmp(head, MAGIC, MAGIC_LEN) != 0 || memcmp(foot + FOOT_LEN - MAGIC_LEN, MAGIC, MAGIC_LEN) != 0 ||
+	if (memcmp(head, TABLE_MAGIC, MAGIC_LEN) != 0 || memcmp(foot + FOOT_LEN - MAGIC_LEN, TABLE_MAGIC, MAGIC_LEN) != 0 ||
 	    get_le(foot + sizeof(number), 8) != XXH3_64bits(foot, sizeof(number)))
 		return err_set(e, ERR_CORRUPT, "%s: not a table, or damaged", t->path);
 	for (int i = 0; i < 8; i++)

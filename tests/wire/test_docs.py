@@ -231,7 +231,7 @@ NUMBERS = [
     ("dribble-user.1", "It has at most {} octets.", "src/base/limits.h", "PASSWORD_MAX"),
     ("dribble-keys.5", "It describes version {} of the layout.", "src/store/store_priv.h", "LAYOUT_VERSION"),
     ("dribble-keys.5", "A segment is up to {} consecutive rows.", "src/store/segment.h", "SEGMENT_ROWS"),
-    ("dribble-keys.5", "and the format, {}, in eight octets", "src/store/table.c", "FORMAT"),
+    ("dribble-keys.5", "and the format, {}, in eight octets", "src/store/table_format.h", "FORMAT"),
     ("dribble-keys.5", "the first {} and\na hash of all of it follow", "src/store/keys.c", "CUT_HEAD"),
 ]
 

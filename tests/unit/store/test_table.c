@@ -4,12 +4,16 @@
 #include "store/table.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../contract/store_kit.h"
+#include "base/hash.h"
 #include "store/keys.h"
 #include "store/value.h"
 
@@ -83,12 +87,14 @@ static struct bytes key_of(const struct shape *s, size_t i)
 	return bytes_of(key_octets, make_key(s, i, key_octets));
 }
 
-static void write_table(const struct shape *s, struct bytes dictionary)
+static void write_table_as(const struct shape *s, struct bytes dictionary, bool beside)
 {
 	struct table_writer *w = NULL;
 	struct buffer value = BUFFER_INIT;
 	struct err e = {""};
 	assert_int_equal(table_writer_open(path, 3, dictionary, &w, &e), 0);
+	if (beside)
+		table_writer_beside(w);
 	for (size_t i = 0; i < s->n; i++) {
 		make_value(s, i, &value);
 		if (table_writer_add(w, key_of(s, i), buffer_bytes(&value), &e) != 0)
@@ -98,6 +104,11 @@ static void write_table(const struct shape *s, struct bytes dictionary)
 	assert_int_equal(table_writer_finish(w, &e), 0);
 	table_writer_free(w);
 	buffer_release(&value);
+}
+
+static void write_table(const struct shape *s, struct bytes dictionary)
+{
+	write_table_as(s, dictionary, false);
 }
 
 static struct table *open_table(void)
@@ -370,6 +381,74 @@ static void a_table_that_is_not_finished_is_removed(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static void read_file(struct buffer *ret)
+{
+	FILE *f = fopen(path, "re");
+	size_t n;
+	assert_non_null(f);
+	while ((n = fread(buffer_reserve(ret, 1 << 16), 1, 1 << 16, f)) > 0)
+		ret->n += n;
+	fclose(f);
+}
+
+static void a_thread_of_its_own_writes_the_same(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+		struct buffer here = BUFFER_INIT, beside = BUFFER_INIT;
+		write_table_as(&shapes[i], bytes_of(NULL, 0), false);
+		read_file(&here);
+		unlink(path);
+		write_table_as(&shapes[i], bytes_of(NULL, 0), true);
+		read_file(&beside);
+		unlink(path);
+		assert_true(bytes_eq(buffer_bytes(&here), buffer_bytes(&beside)));
+		buffer_release(&here);
+		buffer_release(&beside);
+	}
+}
+
+/* With and without a thread of its own: the error is told, at a row or at the end, and no file is left. */
+static void a_full_disk_is_told(void **state)
+{
+	struct rlimit before, small;
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = (struct rlimit){.rlim_cur = 64 << 10, .rlim_max = before.rlim_max};
+	for (int beside = 0; beside < 2; beside++) {
+		for (size_t rows = 1000; rows <= 300000; rows += 299000) {
+			struct table_writer *w = NULL;
+			struct err e = {""};
+			int rc = 0;
+			assert_int_equal(table_writer_open(path, 3, bytes_of(NULL, 0), &w, &e), 0);
+			if (beside)
+				table_writer_beside(w);
+			assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+			uint8_t value[100];
+			for (size_t i = 0; i < rows && rc == 0; i++) {
+				char key[20];
+				snprintf(key, sizeof(key), "n%08zu", i);
+				struct hash128 h = hash128_of(key, strlen(key)); /* does not compress */
+				for (size_t at = 0; at < sizeof(value); at++)
+					value[at] = h.b[at % sizeof(h.b)] ^ (uint8_t)at;
+				rc = table_writer_add(w, bytes_str(key), bytes_of(value, sizeof(value)), &e);
+			}
+			if (rc == 0)
+				rc = table_writer_finish(w, &e);
+			assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+			if (rows > 1000) {
+				assert_true(rc < 0);
+				assert_non_null(strstr(e.text, path));
+			}
+			table_writer_free(w);
+			if (rc < 0)
+				assert_int_equal(access(path, F_OK), -1);
+			unlink(path);
+		}
+	}
+}
+
 static void a_file_that_is_there_is_left_alone(void **state)
 {
 	struct table_writer *w = NULL;
@@ -552,6 +631,8 @@ int main(void)
 		TEST(an_empty_table_has_nothing),
 		TEST(a_dictionary_made_of_samples_is_used),
 		TEST(a_table_that_is_not_finished_is_removed),
+		TEST(a_thread_of_its_own_writes_the_same),
+		TEST(a_full_disk_is_told),
 		TEST(a_file_that_is_there_is_left_alone),
 		TEST(rows_that_are_too_large_are_refused),
 		TEST(a_table_that_would_be_too_deep_is_refused),
