@@ -11,6 +11,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -245,6 +247,16 @@ static bool read_connection(struct connection *c)
 	return open;
 }
 
+/* Nothing else tells that a silent sender's machine is gone: within some two minutes. */
+static void keep_alive(int fd)
+{
+	static const int on = 1, idle_s = 60, between_s = 15, times = 4;
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s, sizeof(between_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
+}
+
 static void accept_connection(struct place *p)
 {
 	struct listener *l = p->l;
@@ -260,9 +272,8 @@ static void accept_connection(struct place *p)
 		}
 		return;
 	}
-	int one = 1;
-	if (!p->path) /* nothing else tells that a silent sender's machine is gone */
-		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	if (!p->path)
+		keep_alive(fd);
 	struct connection *c = xcalloc(1, sizeof(*c));
 	c->place = p;
 	c->fd = fd;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* GET /metrics: counters in the text format of Prometheus. A new one is a row, or a call of put. */
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "http/http_priv.h"
@@ -46,12 +47,82 @@ static void put_resolver(struct resolver *resolver, struct buffer *b)
 	put(b, "active_silent", "gauge", "1 while the resolver as a whole does not answer.", f.silent);
 }
 
+static void put_label(struct buffer *b, const char *name, const char *text)
+{
+	buffer_putf(b, "%s=\"", name);
+	for (; *text; text++) {
+		if (*text == '\\' || *text == '"')
+			buffer_put_byte(b, '\\');
+		buffer_put_byte(b, (uint8_t)*text < 0x20 ? '?' : (uint8_t)*text);
+	}
+	buffer_put_byte(b, '"');
+}
+
+static void put_source(struct buffer *b, const char *name, const struct feeder_state *s, const char *reason, uint64_t n)
+{
+	buffer_putf(b, "dribble_%s{", name);
+	put_label(b, "kind", s->kind);
+	buffer_put_byte(b, ',');
+	put_label(b, "where", s->where);
+	if (reason) {
+		buffer_put_byte(b, ',');
+		put_label(b, "reason", reason);
+	}
+	buffer_putf(b, "} %llu\n", (unsigned long long)n);
+}
+
+/* Of every source: malformed and dropped always, of the others those that are not 0. */
+static void put_rejected(struct feeders *feeders, struct buffer *b)
+{
+	struct feeder_state s;
+	head(b, "feeder_rejected_total", "counter", "What was not stored of a source, by reason.");
+	for (size_t i = 0; feeders_state(feeders, i, &s); i++) {
+		put_source(b, "feeder_rejected_total", &s, "malformed", s.counts.malformed);
+		put_source(b, "feeder_rejected_total", &s, "dropped", s.counts.dropped);
+		for (int why = 0; why < LEFT_OUT_REASONS; why++) {
+			if (s.counts.left_out[why])
+				put_source(b, "feeder_rejected_total", &s, left_out_name((enum left_out)why), s.counts.left_out[why]);
+		}
+	}
+}
+
+static void put_feeders(struct feeders *feeders, struct buffer *b)
+{
+	static const struct {
+		const char *name, *type, *help;
+		size_t at;
+	} rows[] = {
+		{"feeder_connected", "gauge", "Connections of a source.", offsetof(struct feeder_state, connected)},
+		{"feeder_connections_total", "counter", "Connections of a source so far.", offsetof(struct feeder_state, connections)},
+		{"feeder_messages_total", "counter", "Frames, messages or files of a source.", offsetof(struct feeder_state, messages)},
+		{"feeder_failed_total", "counter", "Connections closed for what they sent or not made, and files that failed.",
+	         offsetof(struct feeder_state, failed)},
+		{"feeder_observations_total", "counter", "Observations of a source.",
+	         offsetof(struct feeder_state, counts.observations)},
+	};
+	struct feeder_state s;
+	if (!feeders_state(feeders, 0, &s))
+		return;
+	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+		head(b, rows[row].name, rows[row].type, rows[row].help);
+		for (size_t i = 0; feeders_state(feeders, i, &s); i++) {
+			uint64_t n;
+			memcpy(&n, (const char *)&s + rows[row].at, sizeof(n));
+			put_source(b, rows[row].name, &s, NULL, n);
+		}
+	}
+	put_rejected(feeders, b);
+	put(b, "feeders_failing", "gauge", "1 while what came last could not be stored, and is tried again.",
+	    feeders_are_failing(feeders));
+}
+
 static void metrics(struct request *r)
 {
 	struct buffer b = BUFFER_INIT;
 	put_requests(r->server, &b);
 	if (r->server->resolver)
 		put_resolver(r->server->resolver, &b);
+	put_feeders(r->server->feeders, &b);
 	respond_body(r, MHD_HTTP_OK, "text/plain; version=0.0.4", &b);
 }
 

@@ -231,6 +231,12 @@ def excluded():
     eq(sensor(server, "sender.test")["rejected"], {"malformed": 0, "excluded": 1})
     eq(sensor(server, f"dnstap:{path}")["rejected"], {"malformed": 0, "excluded": 1})
     eq(feeder(server, path)["rejected"]["excluded"], 2)
+    lines = server.get("/metrics").body.decode("ascii").splitlines()
+    where = f'kind="dnstap",where="{path}"'
+    for line in (f"dribble_feeder_connected{{{where}}} 1", f"dribble_feeder_messages_total{{{where}}} 3",
+                 f"dribble_feeder_observations_total{{{where}}} 1", f'dribble_feeder_rejected_total{{{where},reason="excluded"}} 2',
+                 f'dribble_feeder_rejected_total{{{where},reason="malformed"}} 0', "dribble_feeders_failing 0"):
+        ok(line in lines, f"{line} is not in /metrics", lines)
     sender.end()
     server.stop()
     eq(list(records(server.store)), [("public.test", "A", "192.0.2.1")])
