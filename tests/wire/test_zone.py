@@ -130,7 +130,7 @@ def wrong(text):
 def not_to_servers():
     for args in (["--origin", "x"], ["--time", "now"], ["--include"]):
         ran = cli("import", "--server", "http://127.0.0.1:1", *args, zone(), code=2)
-        ok(b"do not go with --server" in ran.err, ran)
+        ok(f"{args[0]} does not go with --server".encode() in ran.err, ran)
 
 
 @check("a server takes a zone as seen now; the same file counts once, until it was changed")
