@@ -29,6 +29,7 @@
 
 #include "access/authorization.h"
 #include "access/verdicts.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 #define VERIFY_AT_ONCE 2           /* 64 MiB and one processor each */
@@ -57,18 +58,6 @@ struct access {
 	sem_t verifying;
 	atomic_int waiting;
 };
-
-static uint64_t clock_ms(clockid_t clock)
-{
-	struct timespec t;
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-static uint64_t now_ms(void)
-{
-	return clock_ms(CLOCK_MONOTONIC_COARSE);
-}
 
 struct access_options access_defaults(void)
 {
@@ -161,7 +150,7 @@ static void look(struct access *access)
 
 static void refresh(struct access *access)
 {
-	uint64_t now = now_ms();
+	uint64_t now = now_coarse_ms();
 	if (now < atomic_load_explicit(&access->next_look_ms, memory_order_relaxed))
 		return;
 	if (pthread_mutex_trylock(&access->file_lock) != 0)
@@ -209,7 +198,7 @@ int access_new(const struct access_options *options, struct access **ret_access,
 		remember_file(access, &st);
 	put_in_force(access, accounts ? accounts : accounts_new());
 	atomic_store(&access->next_look_ms,
-		     options->path ? now_ms() + options->look_ms : UINT64_MAX);
+		     options->path ? now_coarse_ms() + options->look_ms : UINT64_MAX);
 	*ret_access = access;
 	return 0;
 }
@@ -283,7 +272,7 @@ static enum access_result check_basic(struct access *access, const struct author
 		return ACCESS_DENIED;
 	const struct account *account = accounts_find(access->accounts, a->user);
 	struct credential_hash hash = hash_credential(access, a, stored_of(account));
-	uint64_t now = now_ms();
+	uint64_t now = now_coarse_ms();
 	if (account && account->password && verdicts_has(access->right, &hash, now)) {
 		identify(account, ret_identity);
 		return ACCESS_OK;
@@ -342,7 +331,7 @@ static enum access_result verify(struct access *access, const struct authorizati
 		return ACCESS_BUSY;
 
 	struct credential_hash hash = hash_credential(access, a, stored);
-	uint64_t now = now_ms();
+	uint64_t now = now_coarse_ms();
 	pthread_rwlock_wrlock(&access->lock);
 	if (rc == 0)
 		verdicts_put(access->right, &hash, now + RIGHT_MS);

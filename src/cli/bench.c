@@ -160,7 +160,7 @@ struct trace {
 	size_t n;
 	double *all; /* of every second: the p99, for the summary */
 	size_t n_all;
-	float *every; /* ms, of all seconds; owned, as all */
+	double *every; /* ms, of all seconds; owned, as all */
 	size_t n_every, cap_every;
 };
 
@@ -205,13 +205,7 @@ static void trace_took(struct trace *t, double ms)
 		t->cap_every = t->cap_every ? 2 * t->cap_every : TRACE_MAX;
 		t->every = xrealloc(t->every, t->cap_every * sizeof(*t->every));
 	}
-	t->every[t->n_every++] = (float)ms;
-}
-
-static int by_time(const void *a, const void *b)
-{
-	const float *x = a, *y = b;
-	return (*x > *y) - (*x < *y);
+	t->every[t->n_every++] = ms;
 }
 
 static void *trace_run(void *arg)
@@ -268,8 +262,7 @@ static int trace_end(struct trace *t, struct err *e)
 	pthread_join(t->thread, NULL);
 	int rc = fclose(t->out) != 0 ? err_sys(e, errno, "%s", t->bench->trace) : 0;
 	if (t->n_all) {
-		qsort(t->every, t->n_every, sizeof(*t->every), by_time);
-		say("lookups while importing, p99", (double)t->every[(t->n_every - 1) * 99 / 100], "ms, of all");
+		say("lookups while importing, p99", quantile(t->every, t->n_every, 0.99), "ms, of all");
 		say("lookups while importing, p99", quantile(t->all, t->n_all, 0.5), "ms, in the median second");
 		say("lookups while importing, p99", t->all[t->n_all - 1], "ms, in the worst second");
 	}
@@ -582,7 +575,7 @@ int bench_main(int argc, char **argv)
 	const uint64_t max = UINT64_C(1) << 40;
 	struct bench *b = xcalloc(1, sizeof(*b));
 	int code = EXIT_USAGE;
-		b->workload = (struct workload){MANY * MANY, 2 * MANY * MANY, 100 * MANY, 1};
+	b->workload = (struct workload){MANY * MANY, 2 * MANY * MANY, 100 * MANY, 1};
 	const struct config_own_option own[] = {
 		{"records", &b->records_text, NULL}, {"observations", &b->observations_text, NULL},
 		{"hot", &b->hot_text, NULL},         {"seed", &b->seed_text, NULL},

@@ -17,6 +17,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "feed/note.h"
@@ -68,13 +69,6 @@ struct collector {
 	struct buffer note_key;
 	struct collector_entry *entries;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static void wait_until(struct collector *c, pthread_cond_t *cond, uint64_t at_ms)
 {

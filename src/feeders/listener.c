@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
@@ -82,13 +83,6 @@ struct listener {
 	pthread_mutex_t lock; /* guards what follows */
 	char (*errors)[160];  /* owned; by place */
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* --- connections --- */
 

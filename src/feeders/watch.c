@@ -31,6 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "feed/file.h"
@@ -98,13 +99,6 @@ struct taken {
 	int error;       /* errno of writing rejects */
 	bool unreadable; /* the trouble was reading it */
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void remember(struct folder *f, const char *text)
 {

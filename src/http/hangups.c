@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 enum { LOOK_MS = 250 };
@@ -34,13 +35,6 @@ struct hangups {
 	pthread_t thread;
 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* Twice gone and idle all the time between: what it had sent was read, and nothing will follow. Shutting down makes
  * libmicrohttpd see the end. */
 static void look(const struct hangups *h, struct watched *w)
@@ -50,7 +44,7 @@ static void look(const struct hangups *h, struct watched *w)
 	bool gone = poll(&p, 1, 0) == 1 && p.revents & (POLLRDHUP | POLLHUP | POLLERR);
 	if (gone && ioctl(w->fd, FIONREAD, &unread) == 0 && unread > 0)
 		gone = false; /* it asked and will listen; libmicrohttpd is late */
-	bool late = now_ms() - w->since_ms > h->timeout_ms;
+	bool late = now_coarse_ms() - w->since_ms > h->timeout_ms;
 	if ((gone && w->gone) || late)
 		shutdown(w->fd, SHUT_RDWR);
 	w->gone = gone;
@@ -112,7 +106,7 @@ struct watched *hangups_add(struct hangups *h, int fd)
 {
 	struct watched *w = xcalloc(1, sizeof(*w));
 	w->fd = fd;
-	w->since_ms = now_ms();
+	w->since_ms = now_coarse_ms();
 	pthread_mutex_lock(&h->lock);
 	w->next = h->first;
 	if (w->next)
@@ -135,12 +129,11 @@ void hangups_remove(struct hangups *h, struct watched *w)
 	free(w);
 }
 
-void hangups_busy(struct hangups *h, struct watched *w, bool busy)
+void hangups_busy(struct watched *w, bool busy)
 {
 	if (!w)
 		return;
-	(void)h;
-	atomic_store_explicit(&w->since_ms, now_ms(), memory_order_relaxed);
+	atomic_store_explicit(&w->since_ms, now_coarse_ms(), memory_order_relaxed);
 	atomic_store_explicit(&w->gone, false, memory_order_relaxed);
 	atomic_store_explicit(&w->busy, busy, memory_order_release);
 }

@@ -22,4 +22,4 @@ struct watched *hangups_add(struct hangups *h, int fd);
 /* Before fd is closed. */
 void hangups_remove(struct hangups *h, struct watched *w);
 /* Something of it is under way, or no longer; either is a sign of life. w may be NULL. */
-void hangups_busy(struct hangups *h, struct watched *w, bool busy);
+void hangups_busy(struct watched *w, bool busy);

@@ -157,7 +157,7 @@ void request_wait(struct request *r)
 {
 	r->deferred = true;
 	r->in_job = true;
-	hangups_busy(r->server->hangups, r->watched, true);
+	hangups_busy(r->watched, true);
 	MHD_suspend_connection(r->connection);
 }
 
@@ -174,7 +174,7 @@ void request_defer(struct request *r, void (*job)(struct request *r))
 	r->job = job;
 	r->deferred = true;
 	r->in_job = true;
-	hangups_busy(r->server->hangups, r->watched, true);
+	hangups_busy(r->watched, true);
 	MHD_suspend_connection(r->connection);
 	workers_run(r->server->workers, run_job, r);
 }
@@ -192,7 +192,7 @@ static struct request *request_new(struct server *s, struct MHD_Connection *conn
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	r->watched = info ? info->socket_context : NULL;
-	hangups_busy(s->hangups, r->watched, r->method != METHOD_POST);
+	hangups_busy(r->watched, r->method != METHOD_POST);
 	atomic_fetch_add(&s->busy, 1);
 	return r;
 }
@@ -236,12 +236,12 @@ static enum MHD_Result handle(void *ctx, struct MHD_Connection *connection, cons
 			return MHD_YES;
 	}
 	if (*upload_n) {
-		hangups_busy(r->server->hangups, r->watched, false); /* a sign of life */
+		hangups_busy(r->watched, false); /* a sign of life */
 		if (r->resource->body)
 			r->resource->body(r, bytes_of(upload, *upload_n));
 		return drop(upload_n);
 	}
-	hangups_busy(r->server->hangups, r->watched, true);
+	hangups_busy(r->watched, true);
 	r->resource->act(r);
 	return r->deferred ? MHD_YES : queue(r);
 }
@@ -254,7 +254,7 @@ static void completed(void *ctx, struct MHD_Connection *connection, void **con_c
 	(void)connection, (void)code;
 	if (!r)
 		return;
-	hangups_busy(s->hangups, r->watched, false);
+	hangups_busy(r->watched, false);
 	if (r->resource && r->resource->release)
 		r->resource->release(r);
 	if (r->response)

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "ingest/message.h"
@@ -122,13 +123,6 @@ struct resolver {
 	/* Of the message that is being taken, the asking thread's. */
 	uint64_t take_until_ms, taken, take_now_ms;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 const char *active_reason_name(enum active_reason reason)
 {
