@@ -44,7 +44,8 @@ static void look(const struct hangups *h, struct watched *w)
 	bool gone = poll(&p, 1, 0) == 1 && p.revents & (POLLRDHUP | POLLHUP | POLLERR);
 	if (gone && ioctl(w->fd, FIONREAD, &unread) == 0 && unread > 0)
 		gone = false; /* it asked and will listen; libmicrohttpd is late */
-	bool late = now_coarse_ms() - w->since_ms > h->timeout_ms;
+	uint64_t since_ms = w->since_ms; /* before the clock is read: a request may change it now, and it shall not be later */
+	bool late = now_coarse_ms() - since_ms > h->timeout_ms;
 	if ((gone && w->gone) || late)
 		shutdown(w->fd, SHUT_RDWR);
 	w->gone = gone;
