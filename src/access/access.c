@@ -43,6 +43,7 @@ struct access {
 
 	pthread_rwlock_t lock;
 	struct accounts *accounts; /* owned; under lock */
+	_Atomic uint64_t version;  /* of accounts, from 1 on; changed under lock */
 	struct verdicts *right;    /* owned; under lock */
 	struct verdicts *wrong;    /* owned; under lock */
 
@@ -99,6 +100,7 @@ static void put_in_force(struct access *access, struct accounts *accounts)
 	pthread_rwlock_wrlock(&access->lock);
 	struct accounts *old = access->accounts;
 	access->accounts = accounts;
+	atomic_fetch_add(&access->version, 1);
 	pthread_rwlock_unlock(&access->lock);
 	accounts_free(old);
 }
@@ -229,6 +231,8 @@ size_t access_count_accounts(struct access *access)
 
 bool access_is_open(struct access *access)
 {
+	if (atomic_load_explicit(&access->guarded, memory_order_acquire)) /* for good */
+		return false;
 	refresh(access);
 	return !atomic_load(&access->guarded);
 }
@@ -314,6 +318,45 @@ enum access_result access_check(struct access *access, struct bytes header,
 	enum access_result result = check(access, &a, ret_identity);
 	authorization_release(&a);
 	return result;
+}
+
+/* Compares in constant time. */
+static bool remembers(struct access *access, const struct access_memo *memo, struct bytes header)
+{
+	uint8_t padded[ACCESS_MEMO_MAX] = {0};
+	if (!memo->version || memo->n != header.n ||
+	    memo->version != atomic_load_explicit(&access->version, memory_order_acquire))
+		return false;
+	memcpy(padded, header.p, header.n);
+	bool same = crypto_verify_64(padded, memo->header) == 0;
+	sodium_memzero(padded, sizeof(padded));
+	return same;
+}
+
+enum access_result access_check_memo(struct access *access, struct bytes header,
+				     struct access_memo *memo, struct identity *ret_identity)
+{
+	struct authorization a;
+	refresh(access);
+	if (remembers(access, memo, header)) {
+		*ret_identity = memo->who;
+		return ACCESS_OK;
+	}
+	/* Read before it is looked for: when the accounts change meanwhile the memo is of no use. */
+	uint64_t version = atomic_load(&access->version);
+	authorization_parse(header, &a);
+	enum access_result result = check(access, &a, ret_identity);
+	if (result == ACCESS_OK && !a.has_basic && header.n <= ACCESS_MEMO_MAX) {
+		*memo = (struct access_memo){.version = version, .n = header.n, .who = *ret_identity};
+		memcpy(memo->header, header.p, header.n);
+	}
+	authorization_release(&a);
+	return result;
+}
+
+void access_memo_release(struct access_memo *memo)
+{
+	sodium_memzero(memo, sizeof(*memo));
 }
 
 /* Runs argon2id and remembers the verdict. */

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "access/accounts.h"
 #include "base/bytes.h"
@@ -30,6 +31,17 @@ enum access_result {
 	ACCESS_DENIED,
 	ACCESS_BUSY, /* too many passwords are being verified: answer 503; from access_verify alone
 		      */
+};
+
+#define ACCESS_MEMO_MAX 64 /* octets of a header that is remembered: "Bearer " and a token */
+
+/* What a connection remembers of the header that was let in last, so that the next one that is the same need not be hashed. Zeroed is
+ * empty. For one thread at a time. */
+struct access_memo {
+	uint64_t version; /* of the accounts by which it was let in; 0: nothing is remembered */
+	size_t n;
+	uint8_t header[ACCESS_MEMO_MAX]; /* with zeros behind it */
+	struct identity who;
 };
 
 /* message is one sentence without a newline, worth a warning in the log. Called by a thread that is
@@ -56,6 +68,13 @@ void access_free(struct access *access);
  * access_verify with the same header, on a thread that may wait. */
 enum access_result access_check(struct access *access, struct bytes header,
 				struct identity *ret_identity);
+
+/* The same, but quicker where the header is the one that was let in last, by a token, and the accounts have not been changed since. What
+ * has a password in it, or was refused, is never remembered. */
+enum access_result access_check_memo(struct access *access, struct bytes header,
+				     struct access_memo *memo, struct identity *ret_identity);
+/* Wipes it. */
+void access_memo_release(struct access_memo *memo);
 
 /* May take some 60 ms for the password, and waits while two others are being verified. Never gives
  * ACCESS_NEEDS_VERIFY. A name that does not exist takes as long as a wrong password. */

@@ -134,7 +134,8 @@ void hangups_busy(struct watched *w, bool busy)
 {
 	if (!w)
 		return;
-	atomic_store_explicit(&w->since_ms, now_coarse_ms(), memory_order_relaxed);
+	if (!busy)
+		atomic_store_explicit(&w->since_ms, now_coarse_ms(), memory_order_relaxed);
 	atomic_store_explicit(&w->gone, false, memory_order_relaxed);
 	atomic_store_explicit(&w->busy, busy, memory_order_release);
 }

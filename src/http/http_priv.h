@@ -65,9 +65,29 @@ struct resource {
 
 enum stage { STAGE_HEAD, STAGE_VERIFYING, STAGE_BODY, STAGE_DONE };
 
+/* What is kept of a connection from one request to the next. */
+struct peer {
+	struct watched *watched; /* owned; may be NULL */
+	struct request *spare;   /* owned: what the last request leaves to the next, or NULL */
+	struct access_memo memo;
+};
+
+/* Request headers that are looked for in every request, or every lookup: found in one walk. */
+enum header {
+	HEADER_AUTHORIZATION,
+	HEADER_STYLE,
+	HEADER_RRTYPE,
+	HEADER_COUNT,
+	HEADER_CURSOR,
+	HEADER_NO_ACTIVE,
+	HEADER_ACTIVE_ERRORS,
+	HEADERS
+};
+
 struct request {
 	struct server *server;
-	struct watched *watched; /* its connection's; borrowed */
+	struct peer *peer; /* its connection's; borrowed */
+	const char *headers[HEADERS]; /* values, libmicrohttpd's; NULL: absent */
 	struct MHD_Connection *connection;
 	enum method method;
 	const char *target; /* raw path; libmicrohttpd's */
@@ -100,7 +120,7 @@ void respond_header(struct request *r, const char *name, const char *value);
 void respond_stream(struct request *r, const char *type, MHD_ContentReaderCallback reader,
                     void *ctx, MHD_ContentReaderFreeCallback release);
 
-/* A request header, NULL when absent. */
+/* A request header that is none of enum header, NULL when absent. */
 const char *request_header(struct request *r, const char *name);
 
 /* Suspends the connection and runs job on a worker; afterwards handle() goes on. */

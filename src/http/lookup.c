@@ -115,7 +115,7 @@ static bool count_parse(const char *text, uint64_t *ret)
 
 static bool style_choose(struct request *r, enum style *ret)
 {
-	const char *header = request_header(r, "dribble-style");
+	const char *header = r->headers[HEADER_STYLE];
 	if (header) {
 		if (style_from_text(bytes_str(header), ret))
 			return true;
@@ -132,7 +132,7 @@ static bool style_choose(struct request *r, enum style *ret)
 static bool limits_choose(struct request *r, struct page_request *p, const char *cursor)
 {
 	const struct config *c = r->server->config;
-	const char *count = request_header(r, "dribble-paginate-count");
+	const char *count = r->headers[HEADER_COUNT];
 	p->paginated = count || cursor;
 	p->limit = c->maxset;
 	if (!count)
@@ -159,7 +159,7 @@ static void ask(struct request *r, const struct filter *filter)
 {
 	struct lookup *l = r->state;
 	if (l->phase != PHASE_NEW || !r->server->resolver || r->who.roles & ACCOUNT_NO_ACTIVE ||
-	    request_header(r, "dribble-disable-active-query") || request_header(r, "dribble-paginate-cursor"))
+	    r->headers[HEADER_NO_ACTIVE] || r->headers[HEADER_CURSOR])
 		return;
 	l->asking = resolver_ask(r->server->resolver, buffer_bytes(&r->value), filter, bytes_str(r->who.name));
 }
@@ -177,8 +177,8 @@ static bool prepare(struct request *r, struct page_request *p)
 {
 	struct filter filter = {0};
 	struct err e;
-	const char *types = request_header(r, "dribble-filter-rrtype");
-	const char *cursor = request_header(r, "dribble-paginate-cursor");
+	const char *types = r->headers[HEADER_RRTYPE];
+	const char *cursor = r->headers[HEADER_CURSOR];
 	struct lookup *l = r->state;
 	*p = (struct page_request){.store = r->server->store, .scratch = &l->scratch};
 	p->origin = bytes_str(r->server->config->origin);
@@ -224,7 +224,7 @@ static void put_maxset(const struct page *p, struct buffer *out)
 static void put_active(struct request *r, const struct lookup *l, struct buffer *out)
 {
 	struct active_error errors[AIM_TYPES_MAX];
-	size_t n = l->asking && request_header(r, "dribble-active-errors") ? asking_errors(l->asking, errors) : 0;
+	size_t n = l->asking && r->headers[HEADER_ACTIVE_ERRORS] ? asking_errors(l->asking, errors) : 0;
 	for (size_t i = 0; i < n; i++) {
 		buffer_put_str(out, out->n > 1 ? ", " : "");
 		buffer_put_str(out, "{\"error\": \"active\", \"record\": ");

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -22,6 +23,7 @@ enum {
 	 * every request, which pushes all else out of the processor's caches: with 64 KiB a lookup took a fifth longer. */
 	POOL = 32 << 10,
 	STACK = 512 << 10,
+	VALUE_KEPT = 512, /* octets of room that a request leaves to the next */
 	WORKERS = 4,
 };
 
@@ -35,23 +37,52 @@ static enum method method_of(const char *name)
 	                                   : METHOD_OTHER;
 }
 
-static enum MHD_Result add_size(void *ctx, enum MHD_ValueKind kind, const char *key,
-                                size_t key_n, const char *value, size_t value_n)
+static const struct {
+	const char *name;
+	size_t n;
+} header_names[HEADERS] = {
+#define NAMED(text) {(text), sizeof(text) - 1}
+	[HEADER_AUTHORIZATION] = NAMED("authorization"),
+	[HEADER_STYLE] = NAMED("dribble-style"),
+	[HEADER_RRTYPE] = NAMED("dribble-filter-rrtype"),
+	[HEADER_COUNT] = NAMED("dribble-paginate-count"),
+	[HEADER_CURSOR] = NAMED("dribble-paginate-cursor"),
+	[HEADER_NO_ACTIVE] = NAMED("dribble-disable-active-query"),
+	[HEADER_ACTIVE_ERRORS] = NAMED("dribble-active-errors"),
+#undef NAMED
+};
+
+struct head {
+	struct request *request;
+	size_t octets;
+};
+
+/* Of several headers of one name the first counts. */
+static enum MHD_Result look_at_header(void *ctx, enum MHD_ValueKind kind, const char *key,
+                                      size_t key_n, const char *value, size_t value_n)
 {
-	(void)kind, (void)key, (void)value;
-	*(size_t *)ctx += key_n + value_n + 4;
+	struct head *head = ctx;
+	(void)kind;
+	head->octets += key_n + value_n + 4;
+	for (int i = 0; i < HEADERS; i++) {
+		if (key_n != header_names[i].n || strncasecmp(key, header_names[i].name, key_n) != 0)
+			continue;
+		if (!head->request->headers[i])
+			head->request->headers[i] = value;
+		break;
+	}
 	return MHD_YES;
 }
 
 static bool head_is_too_large(struct request *r)
 {
-	size_t n = 0;
+	struct head head = {.request = r};
 	if (strlen(r->target) > URL_MAX) {
 		respond_error(r, MHD_HTTP_URI_TOO_LONG, "the request target is over %d octets", URL_MAX);
 		return true;
 	}
-	MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, add_size, &n);
-	if (n > HEADERS_MAX) {
+	MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, look_at_header, &head);
+	if (head.octets > HEADERS_MAX) {
 		respond_error(r, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
 		              "the request headers are over %d octets", HEADERS_MAX);
 		return true;
@@ -61,7 +92,7 @@ static bool head_is_too_large(struct request *r)
 
 static struct bytes authorization(struct request *r)
 {
-	const char *header = request_header(r, "authorization");
+	const char *header = r->headers[HEADER_AUTHORIZATION];
 	return header ? bytes_str(header) : bytes_of(NULL, 0);
 }
 
@@ -81,7 +112,7 @@ static int authorise(struct request *r)
 		return 1;
 	}
 	if (r->stage == STAGE_HEAD)
-		result = access_check(r->server->access, authorization(r), &r->who);
+		result = access_check_memo(r->server->access, authorization(r), &r->peer->memo, &r->who);
 	if (result == ACCESS_NEEDS_VERIFY) {
 		r->stage = STAGE_VERIFYING;
 		request_defer(r, verify);
@@ -157,7 +188,7 @@ void request_wait(struct request *r)
 {
 	r->deferred = true;
 	r->in_job = true;
-	hangups_busy(r->watched, true);
+	hangups_busy(r->peer->watched, true);
 	MHD_suspend_connection(r->connection);
 }
 
@@ -174,7 +205,7 @@ void request_defer(struct request *r, void (*job)(struct request *r))
 	r->job = job;
 	r->deferred = true;
 	r->in_job = true;
-	hangups_busy(r->watched, true);
+	hangups_busy(r->peer->watched, true);
 	MHD_suspend_connection(r->connection);
 	workers_run(r->server->workers, run_job, r);
 }
@@ -182,19 +213,39 @@ void request_defer(struct request *r, void (*job)(struct request *r))
 static struct request *request_new(struct server *s, struct MHD_Connection *connection,
                                    const char *target, const char *method)
 {
-	struct request *r = xcalloc(1, sizeof(*r));
-	r->server = s;
-	r->connection = connection;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct peer *peer = info->socket_context;
+	struct request *r = peer->spare;
+	if (!r)
+		r = xmalloc(sizeof(*r));
+	struct buffer value = peer->spare ? r->value : BUFFER_INIT;
+	peer->spare = NULL;
+	*r = (struct request){.server = s, .peer = peer, .connection = connection, .value = value};
 	r->target = target;
 	r->method = method_of(method);
 	r->style = -1;
 	r->who.style = ACCOUNT_STYLE_NONE;
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	r->watched = info ? info->socket_context : NULL;
-	hangups_busy(r->watched, r->method != METHOD_POST);
+	hangups_busy(peer->watched, r->method != METHOD_POST);
 	atomic_fetch_add(&s->busy, 1);
 	return r;
+}
+
+static void request_free(struct request *r)
+{
+	if (r)
+		buffer_release(&r->value);
+	free(r);
+}
+
+/* Leaves it to the next request of its connection, which is one at a time. */
+static void request_leave(struct request *r)
+{
+	buffer_clear(&r->value);
+	if (r->value.cap > VALUE_KEPT)
+		buffer_release(&r->value);
+	request_free(r->peer->spare);
+	r->peer->spare = r;
 }
 
 /* The body so far was taken, or is not wanted. */
@@ -236,12 +287,12 @@ static enum MHD_Result handle(void *ctx, struct MHD_Connection *connection, cons
 			return MHD_YES;
 	}
 	if (*upload_n) {
-		hangups_busy(r->watched, false); /* a sign of life */
+		hangups_busy(r->peer->watched, false); /* a sign of life */
 		if (r->resource->body)
 			r->resource->body(r, bytes_of(upload, *upload_n));
 		return drop(upload_n);
 	}
-	hangups_busy(r->watched, true);
+	hangups_busy(r->peer->watched, true);
 	r->resource->act(r);
 	return r->deferred ? MHD_YES : queue(r);
 }
@@ -254,15 +305,25 @@ static void completed(void *ctx, struct MHD_Connection *connection, void **con_c
 	(void)connection, (void)code;
 	if (!r)
 		return;
-	hangups_busy(r->watched, false);
+	hangups_busy(r->peer->watched, false);
 	if (r->resource && r->resource->release)
 		r->resource->release(r);
 	if (r->response)
 		MHD_destroy_response(r->response);
-	buffer_release(&r->value);
-	free(r);
+	request_leave(r);
 	*con_cls = NULL;
 	atomic_fetch_sub(&s->busy, 1);
+}
+
+static void peer_free(struct server *s, struct peer *peer)
+{
+	if (!peer)
+		return;
+	if (peer->watched)
+		hangups_remove(s->hangups, peer->watched);
+	request_free(peer->spare);
+	access_memo_release(&peer->memo);
+	free(peer);
 }
 
 static void connection_changed(void *ctx, struct MHD_Connection *connection, void **socket_context,
@@ -272,9 +333,11 @@ static void connection_changed(void *ctx, struct MHD_Connection *connection, voi
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		const union MHD_ConnectionInfo *info =
 			MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-		*socket_context = info ? hangups_add(s->hangups, info->connect_fd) : NULL;
-	} else if (*socket_context) {
-		hangups_remove(s->hangups, *socket_context);
+		struct peer *peer = xcalloc(1, sizeof(*peer));
+		peer->watched = info ? hangups_add(s->hangups, info->connect_fd) : NULL;
+		*socket_context = peer;
+	} else {
+		peer_free(s, *socket_context);
 		*socket_context = NULL;
 	}
 }

@@ -144,6 +144,83 @@ static void test_token(void **state)
 	assert_int_equal(check(gate, ""), ACCESS_DENIED);
 }
 
+/* What a connection remembers. */
+static enum access_result check_memo(struct gate *gate, struct access_memo *memo, const char *header)
+{
+	struct identity identity;
+	enum access_result result = access_check_memo(gate->access, bytes_str(header), memo, &identity);
+	if (result == ACCESS_OK && strstr(header, gate->token)) {
+		assert_string_equal(identity.name, "sie");
+		assert_int_equal(identity.roles, ACCOUNT_READER);
+		assert_int_equal(identity.style, ACCOUNT_STYLE_COF);
+	}
+	return result;
+}
+
+static void test_memo(void **state)
+{
+	struct gate *gate = *state;
+	struct access_memo memo = {0};
+	char header[256], wrong[256];
+	struct identity identity;
+	access_free(gate->access);
+	gate->options.look_ms = 600000; /* else the file, which is new, is read at every call */
+	assert_int_equal(access_new(&gate->options, &gate->access, NULL), 0);
+	snprintf(header, sizeof(header), "Bearer %s", gate->token);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(check_memo(gate, &memo, header), ACCESS_OK);
+	assert_int_equal(memo.n, strlen(header));
+	memo.who.roles = ACCOUNT_FEEDER; /* is what is remembered what is told? */
+	assert_int_equal(access_check_memo(gate->access, bytes_str(header), &memo, &identity), ACCESS_OK);
+	assert_int_equal(identity.roles, ACCOUNT_FEEDER);
+	memo.who.roles = ACCOUNT_READER;
+	/* Every octet counts, and the length; what is refused changes nothing. */
+	for (size_t i = 0; i < strlen(header); i++) {
+		strcpy(wrong, header);
+		wrong[i] = wrong[i] == 'Q' ? 'R' : 'Q';
+		assert_int_equal(check_memo(gate, &memo, wrong), ACCESS_DENIED);
+	}
+	snprintf(wrong, sizeof(wrong), "%.*s", (int)strlen(header) - 1, header);
+	assert_int_equal(check_memo(gate, &memo, wrong), ACCESS_DENIED);
+	assert_int_equal(check_memo(gate, &memo, ""), ACCESS_DENIED);
+	assert_int_equal(check_memo(gate, &memo, header), ACCESS_OK);
+	/* Another spelling is another header. */
+	assert_int_equal(check_memo(gate, &memo, gate->token), ACCESS_OK);
+	assert_int_equal(memo.n, strlen(gate->token));
+	assert_int_equal(check_memo(gate, &memo, header), ACCESS_OK);
+	access_memo_release(&memo);
+	assert_int_equal(memo.version, 0);
+	/* No password, and nothing too long. */
+	basic("anna", "secret", wrong, sizeof(wrong));
+	assert_int_equal(verify(gate, wrong), ACCESS_OK);
+	assert_int_equal(check_memo(gate, &memo, wrong), ACCESS_OK);
+	assert_int_equal(memo.version, 0);
+	snprintf(wrong, sizeof(wrong), "Basic dTpw, %s", gate->token);
+	assert_int_equal(check_memo(gate, &memo, wrong), ACCESS_OK);
+	assert_int_equal(memo.version, 0);
+	snprintf(wrong, sizeof(wrong), "Bearer              %s", gate->token);
+	assert_int_equal(check_memo(gate, &memo, wrong), ACCESS_OK);
+	assert_int_equal(memo.version, 0);
+}
+
+static void test_memo_of_a_revoked_token(void **state)
+{
+	struct gate *gate = *state;
+	struct access_memo memo = {0}, other = {0};
+	char header[256];
+	snprintf(header, sizeof(header), "Bearer %s", gate->token);
+	assert_int_equal(check_memo(gate, &memo, header), ACCESS_OK);
+	assert_int_equal(check_memo(gate, &other, header), ACCESS_OK);
+	edit(gate, "sie", NULL, NULL);
+	assert_int_equal(check_memo(gate, &memo, header), ACCESS_DENIED);
+	assert_int_equal(check_memo(gate, &other, header), ACCESS_DENIED);
+	/* The file is gone: likewise, for who came in between. */
+	edit(gate, "sie", NULL, gate->token);
+	assert_int_equal(check_memo(gate, &memo, header), ACCESS_OK);
+	assert_int_equal(unlink(gate->file), 0);
+	assert_int_equal(check_memo(gate, &memo, header), ACCESS_DENIED);
+}
+
 static void test_password(void **state)
 {
 	struct gate *gate = *state;
@@ -425,6 +502,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_token, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_memo, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_memo_of_a_revoked_token, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_password, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_password, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failure_is_forgotten, setup_empty, teardown),
