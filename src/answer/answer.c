@@ -101,11 +101,37 @@ static size_t put_escaped(const uint8_t *p, size_t n, uint8_t **to)
 	return len;
 }
 
+#define EACH(octet) (UINT64_C(0x0101010101010101) * (octet))
+
+/* Sets the high bit of some octet when one of the eight is zero, and only then. */
+static uint64_t has_zero(uint64_t eight)
+{
+	return (eight - EACH(1)) & ~eight & EACH(0x80);
+}
+
+/* Whether eight octets stand in a string as they are. */
+static bool are_plain(uint64_t eight)
+{
+	uint64_t control = (eight - EACH(0x20)) & ~eight & EACH(0x80);
+	return !((eight & EACH(0x80)) | control | has_zero(eight ^ EACH(0x7f)) | has_zero(eight ^ EACH('"')) |
+	         has_zero(eight ^ EACH('\\')));
+}
+
 void answer_json_string(struct bytes text, struct buffer *out)
 {
 	uint8_t *start = buffer_reserve(out, 6 * text.n + 2), *to = start;
 	*to++ = '"';
 	for (size_t i = 0; i < text.n;) {
+		uint64_t eight;
+		if (text.n - i >= sizeof(eight)) {
+			memcpy(&eight, text.p + i, sizeof(eight));
+			if (are_plain(eight)) {
+				memcpy(to, &eight, sizeof(eight));
+				to += sizeof(eight);
+				i += sizeof(eight);
+				continue;
+			}
+		}
 		uint8_t c = text.p[i];
 		if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
 			*to++ = c;

@@ -242,6 +242,10 @@ static void dribble_headers(struct request *r, const struct lookup *l)
 {
 	const struct page *p = &l->page;
 	struct buffer text = BUFFER_INIT;
+	if (!p->r.paginated && !p->cut && !l->asking) { /* as most are: there is nothing to tell */
+		respond_header(r, "vary", vary);
+		return;
+	}
 	buffer_put_byte(&text, '[');
 	if (!p->r.paginated)
 		put_maxset(p, &text);

@@ -100,6 +100,12 @@ static bool is_plain(uint8_t c)
 	       c != ';' && c != '@' && c != '$';
 }
 
+/* Most octets are of these; what others there are takes longer to tell. */
+static inline bool is_usual(uint8_t c)
+{
+	return (uint8_t)(c - 'a') < 26 || (uint8_t)(c - '0') < 10 || c == '-';
+}
+
 static uint8_t *put_octet(uint8_t *to, uint8_t c)
 {
 	*to++ = '\\';
@@ -117,7 +123,7 @@ void dname_label_to_text(const uint8_t *label, size_t n, struct buffer *out)
 {
 	uint8_t *start = buffer_reserve(out, 4 * n), *to = start;
 	for (size_t i = 0; i < n; i++) {
-		if (is_plain(label[i]))
+		if (is_usual(label[i]) || is_plain(label[i]))
 			*to++ = label[i];
 		else
 			to = put_octet(to, label[i]);

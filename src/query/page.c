@@ -150,6 +150,7 @@ static int count_set(struct page *p, struct page_set *set, struct err *e)
 	if (rc != 0)
 		return rc < 0 ? rc : 2;
 	set->total = set->before + size;
+	p->cut = p->cut || set->total > p->r.limit;
 	return walk_skip_type(&p->walk, e);
 }
 

@@ -50,6 +50,7 @@ struct page {
 	size_t n_sets, sets_cap;
 	uint64_t records;
 	uint64_t looked;
+	bool cut;                 /* some set has more records than the limit */
 	bool more;                /* paginated: records follow */
 	struct position next;     /* where, set with more; at the end, as it is large and not cleared */
 };

@@ -99,6 +99,36 @@ static void test_strings(void **state)
 	}
 }
 
+/* Strings are read eight octets at a time: each octet comes out the same wherever it stands. */
+static void test_octets_at_every_place(void **state)
+{
+	(void)state;
+	for (unsigned octet = 1; octet < 256; octet++) {
+		struct buffer alone = BUFFER_INIT;
+		const uint8_t one = (uint8_t)octet;
+		answer_json_string(bytes_of(&one, 1), &alone);
+		for (size_t n = 1; n <= 19; n++) {
+			for (size_t at = 0; at < n; at++) {
+				struct buffer out = BUFFER_INIT, want = BUFFER_INIT;
+				uint8_t text[19];
+				memset(text, 'x', sizeof(text));
+				text[at] = one;
+				answer_json_string(bytes_of(text, n), &out);
+				buffer_put_byte(&want, '"');
+				buffer_put(&want, "xxxxxxxxxxxxxxxxxxx", at);
+				buffer_put(&want, alone.p + 1, alone.n - 2);
+				buffer_put(&want, "xxxxxxxxxxxxxxxxxxx", n - at - 1);
+				buffer_put_byte(&want, '"');
+				assert_int_equal(out.n, want.n);
+				assert_memory_equal(out.p, want.p, want.n);
+				buffer_release(&out);
+				buffer_release(&want);
+			}
+		}
+		buffer_release(&alone);
+	}
+}
+
 static void test_octets_of_all_kinds_are_json(void **state)
 {
 	for (int c = 0; c < 65536; c++) {
@@ -163,6 +193,7 @@ int main(void)
 		cmocka_unit_test(test_styles),
 		cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_octets_of_all_kinds_are_json),
+		cmocka_unit_test(test_octets_at_every_place),
 		cmocka_unit_test(test_exports_read_back),
 		cmocka_unit_test(test_names_of_styles),
 	};
