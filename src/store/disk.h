@@ -54,6 +54,7 @@ struct disk {
 	uint32_t area;            /* the newest; guarded by writing */
 	atomic_ullong begun;      /* commits, also those that failed */
 	struct buffer doubtful;   /* uint64_t: numbers of tables that may be alive in RocksDB; guarded by publishing */
+	struct disk_scan *_Atomic spare; /* owned: the block of a scan that has ended, for the next one; or NULL */
 	atomic_ullong generation; /* as many, when they are done: the same number says that none is on its way */
 };
 

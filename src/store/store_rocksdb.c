@@ -18,6 +18,7 @@ enum {
 	FRESH_RUN_ROWS = 20000, /* larger runs become tables at once */
 	CACHE_DEFAULT = 512 << 20,
 	ROCKS_CACHE = 32 << 20,
+	SCAN_KEPT = 16 << 10, /* octets of a scan's block that is left to the next */
 	READ_TRIES = 20, /* a reader beside a writer that merges may find a table gone, and looks again */
 };
 
@@ -87,6 +88,8 @@ int disk_open_table(struct disk *d, uint64_t number, struct table **ret, struct 
 
 /* --- opening --- */
 
+static void scan_free(struct disk_scan *sc);
+
 static void disk_close(struct store *s)
 {
 	struct disk *d = (struct disk *)s;
@@ -102,6 +105,7 @@ static void disk_close(struct store *s)
 		at_rest_write(d->base.path, sequence, NULL); /* without it the store is as good, and less sure */
 	pthread_rwlock_destroy(&d->writing);
 	fresh_release(d->fresh);
+	scan_free(d->spare);
 	pthread_mutex_destroy(&d->publishing);
 	pthread_mutex_destroy(&d->view);
 	buffer_release(&d->doubtful);
@@ -626,8 +630,40 @@ struct disk_scan {
 	struct rocks_cursor *notes; /* made when notes are looked at */
 	struct merger merger;
 	struct buffer hi;
+	size_t octets; /* of the block this is in */
 	struct table_source tables[];
 };
+
+static void scan_free(struct disk_scan *sc)
+{
+	if (sc)
+		buffer_release(&sc->hi);
+	free(sc);
+}
+
+/* A block for a scan: that which another one has left behind, if it is large enough, with the room of its hi. */
+static struct disk_scan *scan_new(struct disk *d, size_t octets)
+{
+	struct disk_scan *sc = atomic_exchange(&d->spare, NULL);
+	if (sc && sc->octets < octets) {
+		scan_free(sc);
+		sc = NULL;
+	}
+	if (!sc) {
+		sc = xmalloc(octets);
+		sc->octets = octets;
+		sc->hi = BUFFER_INIT;
+	}
+	buffer_clear(&sc->hi);
+	return sc;
+}
+
+/* Leaves it to the next one. */
+static void scan_leave(struct disk *d, struct disk_scan *sc)
+{
+	bool small = sc->octets <= SCAN_KEPT && sc->hi.cap <= SCAN_KEPT;
+	scan_free(small ? atomic_exchange(&d->spare, sc) : sc);
+}
 
 static int disk_scan_begin(struct store *s, struct scan **ret, struct err *e)
 {
@@ -641,15 +677,19 @@ static int disk_scan_begin(struct store *s, struct scan **ret, struct err *e)
 	bool settled = atomic_load(&d->begun) == generation;
 	pthread_mutex_unlock(&d->view);
 	size_t n = set->n + fresh->n + 1; /* notes may be one more */
-	struct disk_scan *sc = xcalloc(1, sizeof(*sc) + set->n * sizeof(sc->tables[0]) +
-	                                      fresh->n * sizeof(sc->parts[0]) + 2 * n * sizeof(struct source *));
-	sc->base.engine = &store_rocksdb;
-	sc->disk = d;
-	sc->set = set;
-	sc->fresh = fresh;
-	sc->snapshot = snapshot;
-	sc->parts = (struct part_source *)(sc->tables + set->n);
-	sc->view = (struct counting_view){d, set, fresh, generation, settled};
+	struct disk_scan *sc = scan_new(d, sizeof(*sc) + set->n * sizeof(sc->tables[0]) + fresh->n * sizeof(sc->parts[0]) +
+	                                           2 * n * sizeof(struct source *));
+	*sc = (struct disk_scan){
+		.base.engine = &store_rocksdb,
+		.disk = d,
+		.view = {d, set, fresh, generation, settled},
+		.set = set,
+		.fresh = fresh,
+		.parts = (struct part_source *)(sc->tables + set->n),
+		.snapshot = snapshot,
+		.hi = sc->hi,
+		.octets = sc->octets,
+	};
 	merger_lend(&sc->merger, (struct source **)(sc->parts + fresh->n), n);
 	for (size_t i = 0; i < set->n; i++) {
 		table_source_init(&sc->tables[i], live_table(set->live[i]), false);
@@ -714,8 +754,7 @@ static void disk_scan_end(struct scan *scan)
 	rocks_snapshot_drop(sc->disk->rocks, sc->snapshot);
 	tables_release(sc->disk->tables, sc->set);
 	fresh_release(sc->fresh);
-	buffer_release(&sc->hi);
-	free(sc);
+	scan_leave(sc->disk, sc);
 }
 
 /* --- the rest --- */
