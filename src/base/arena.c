@@ -2,7 +2,6 @@
 /* Chunks in a list, filled one after another. */
 #include "base/arena.h"
 
-#include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -11,14 +10,14 @@
 struct arena_chunk {
 	struct arena_chunk *next;
 	size_t size;
-	alignas(max_align_t) uint8_t p[];
+	uint64_t p[];
 };
 
-enum { CHUNK = 1 << 20 };
+/* The first chunk is small; whoever needs more gets pieces that huge pages can hold. */
+enum { FIRST_CHUNK = 1 << 16, CHUNK = 4 << 20 };
 
-static void drop_after(struct arena *a, struct arena_chunk *keep)
+static void drop(struct arena_chunk *c)
 {
-	struct arena_chunk *c = keep ? keep->next : a->chunk;
 	while (c) {
 		struct arena_chunk *next = c->next;
 		free(c);
@@ -28,42 +27,60 @@ static void drop_after(struct arena *a, struct arena_chunk *keep)
 
 void arena_release(struct arena *a)
 {
-	drop_after(a, NULL);
+	drop(a->chunk);
+	drop(a->spare);
 	*a = (struct arena){0};
 }
 
 void arena_clear(struct arena *a)
 {
-	if (!a->chunk)
-		return;
-	drop_after(a, a->chunk);
-	a->chunk->next = NULL;
-	a->at = 0;
-	a->used = 0;
+	drop(a->spare);
+	*a = (struct arena){.spare = a->chunk};
+}
+
+/* Another chunk, of at least n octets. */
+static struct arena_chunk *chunk_for(struct arena *a, size_t n)
+{
+	struct arena_chunk *c = a->spare;
+	if (c && c->size >= n) {
+		a->spare = c->next;
+		return c;
+	}
+	size_t size = (a->chunk ? CHUNK : FIRST_CHUNK) - sizeof(*c);
+	if (size < n)
+		size = n;
+	c = xmalloc_large(sizeof(*c) + size);
+	c->size = size;
+	return c;
+}
+
+static void *take(struct arena *a, size_t n)
+{
+	if (!a->chunk || a->chunk->size - a->at < n) {
+		struct arena_chunk *c = chunk_for(a, n);
+		c->next = a->chunk;
+		a->chunk = c;
+		a->at = 0;
+	}
+	void *p = (uint8_t *)a->chunk->p + a->at;
+	a->at += n;
+	a->used += n;
+	return p;
 }
 
 void *arena_alloc(struct arena *a, size_t n)
 {
-	n = (n + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
-	if (!a->chunk || a->chunk->size - a->at < n) {
-		size_t size = n > CHUNK ? n : CHUNK;
-		struct arena_chunk *c = xmalloc(sizeof(*c) + size);
-		c->next = a->chunk;
-		c->size = size;
-		a->chunk = c;
-		a->at = 0;
-	}
-	void *p = a->chunk->p + a->at;
-	a->at += n;
-	a->used += n;
-	return p;
+	a->at = (a->at + sizeof(uint64_t) - 1) & ~(sizeof(uint64_t) - 1);
+	if (a->chunk && a->at > a->chunk->size)
+		a->at = a->chunk->size;
+	return take(a, n);
 }
 
 struct bytes arena_copy(struct arena *a, struct bytes b)
 {
 	if (!b.n)
 		return bytes_of(NULL, 0);
-	void *p = arena_alloc(a, b.n);
+	void *p = take(a, b.n);
 	memcpy(p, b.p, b.n);
 	return bytes_of(p, b.n);
 }

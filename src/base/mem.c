@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE = 2 << 20 };
 
 static void *checked(void *p, size_t n)
 {
@@ -28,6 +31,16 @@ void *xcalloc(size_t count, size_t n)
 void *xrealloc(void *p, size_t n)
 {
 	return checked(realloc(p, n ? n : 1), n);
+}
+
+void *xmalloc_large(size_t n)
+{
+	if (n < HUGE_PAGE)
+		return xmalloc(n);
+	n = (n + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+	void *p = checked(aligned_alloc(HUGE_PAGE, n), n);
+	madvise(p, n, MADV_HUGEPAGE); /* refused: it is slower, no more */
+	return p;
 }
 
 char *xstrdup(const char *s)

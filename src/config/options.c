@@ -55,7 +55,7 @@ const struct option_row option_rows[] = {
 	{"threads", OPTION_NUMBER, CONFIG_FOR_SERVER | CONFIG_FOR_FEEDING, AT(threads), 0, 1024,
 	 NULL, "0", "NUMBER", "threads that work; 0 is one for every processor", ""},
 	{"memory", OPTION_SIZE, CONFIG_FOR_FEEDING | CONFIG_FOR_SERVER, AT(memory), 1 << 20,
-	 1024 * GIGA, NULL, "256M", "SIZE",
+	 1024 * GIGA, NULL, "384M", "SIZE",
 	 "memory in which imports fold observations of one record",
 	 "The more, the fewer writes to the store when a feed repeats itself."},
 	{"cache", OPTION_SIZE, CONFIG_FOR_READING | CONFIG_FOR_FEEDING | CONFIG_FOR_SERVER,

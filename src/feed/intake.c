@@ -18,7 +18,8 @@ struct intake {
 	bool again;            /* octets that are in already go through the reader */
 	struct reader *reader;
 	struct fold *fold;
-	struct writer *writer; /* with overlap */
+	struct folder *folder; /* with overlap; NULL: there was no thread to be had */
+	struct writer *writer; /* with overlap; the same */
 	struct run *run;       /* open between batches when nothing may be committed before the end */
 	XXH3_state_t *digest;
 	uint64_t extent;       /* octets fed */
@@ -86,6 +87,8 @@ struct intake *intake_open(const struct intake_options *opt, struct err *e)
 	in->fold = fold_new(in->writer ? opt->memory / 2 : opt->memory);
 	tap_init(&in->tap, opt->sensor, opt->exclusion);
 	in->tap.fold = in->fold;
+	if (in->writer)
+		in->tap.folder = in->folder = folder_new(in->fold);
 	in->digest = XXH3_createState();
 	if (!in->digest)
 		abort();
@@ -109,6 +112,7 @@ void intake_close(struct intake *in)
 	run_abort(in->run);
 	writer_free(in->writer);
 	in->opt.format->close(in->reader);
+	folder_free(in->folder);
 	fold_free(in->fold);
 	XXH3_freeState(in->digest);
 	buffer_release(&in->note_key);
@@ -171,7 +175,10 @@ int intake_feed(struct intake *in, struct bytes run, struct err *e)
 
 bool intake_wants_flush(const struct intake *in)
 {
-	return fold_is_full(in->fold) && !in->checking;
+	if (in->checking)
+		return false;
+	return in->folder ? folder_is_full(in->folder) || tally_is_full(fold_tally(in->fold))
+	                  : fold_is_full(in->fold);
 }
 
 /* Where the source is now, as a note. */
@@ -226,6 +233,8 @@ static int commit(struct intake *in, bool done, struct err *e)
 {
 	struct note note = note_now(in, done);
 	int rc;
+	if (in->folder)
+		folder_drain(in->folder);
 	if (in->run)
 		rc = commit_whole(in, &note, e);
 	else if (in->writer)
@@ -237,11 +246,15 @@ static int commit(struct intake *in, bool done, struct err *e)
 	in->note = note;
 	in->tap.accepted = in->tap.rejected = 0;
 	in->tap.fold = in->fold; /* another was given for it */
+	if (in->folder)
+		folder_use(in->folder, in->fold);
 	return 0;
 }
 
 int intake_flush(struct intake *in, struct err *e)
 {
+	if (in->folder)
+		folder_drain(in->folder);
 	if (fold_is_empty(in->fold))
 		return 0;
 	return in->opt.whole ? write_batch(in, e) : commit(in, false, e);

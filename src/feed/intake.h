@@ -23,8 +23,8 @@ struct intake_options {
 	struct bytes note_key;              /* copied; empty: no note is kept */
 	const struct note *resume;          /* what is in already; NULL: nothing. Octets before resume->position
 	                                     * are read for the digest and line numbers, and not counted again */
-	bool overlap;                       /* sort and write on a thread of its own while reading goes on; not
-	                                     * with whole. memory is then shared by two folds */
+	bool overlap;                       /* fold, and sort and write, on threads of their own while reading goes
+	                                     * on; not with whole. memory is then shared by two folds */
 	bool whole;                         /* all or nothing: what does not reach intake_finish leaves nothing */
 	bool replay;                        /* with resume: hand the rejects before the position to reject again */
 	struct bytes sensor;                 /* copied: whom it counts for where the input names nobody */

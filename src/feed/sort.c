@@ -9,18 +9,22 @@
 
 #include "base/bytes.h"
 
-enum { SMALL = 12 };
+enum {
+	SMALL = 12,
+	AHEAD = 12,
+	TOLD_AT_ONCE = 4096, /* rows */
+};
 
 /* Eight octets from depth on as a number whose order is theirs; zeros where the key has ended. */
-static uint64_t cache_of(const struct sort_row *r, size_t depth)
+static uint64_t cache_of(const struct sort_key *key, size_t depth)
 {
 	uint64_t v = 0;
-	if (depth + 8 <= r->key_n) {
-		memcpy(&v, r->key + depth, 8);
+	if (depth + 8 <= key->n) {
+		memcpy(&v, key->octets + depth, 8);
 		return __builtin_bswap64(v);
 	}
-	for (size_t i = depth; i < r->key_n; i++)
-		v |= (uint64_t)r->key[i] << (8 * (7 - (i - depth)));
+	for (size_t i = depth; i < key->n; i++)
+		v |= (uint64_t)key->octets[i] << (8 * (7 - (i - depth)));
 	return v;
 }
 
@@ -28,7 +32,7 @@ static int compare(const struct sort_row *a, const struct sort_row *b)
 {
 	if (a->cache != b->cache)
 		return a->cache < b->cache ? -1 : 1;
-	return bytes_cmp(bytes_of(a->key, a->key_n), bytes_of(b->key, b->key_n));
+	return bytes_cmp(bytes_of(a->key->octets, a->key->n), bytes_of(b->key->octets, b->key->n));
 }
 
 static void swap(struct sort_row *a, struct sort_row *b)
@@ -88,36 +92,75 @@ static void partition(struct sort_row *rows, size_t n, uint64_t pivot, size_t *r
 	*ret_hi = hi;
 }
 
+struct sorting {
+	const struct sort_row *rows;
+	size_t told;
+	void (*done)(void *ctx, size_t first); /* NULL: nobody asks */
+	void *ctx;
+};
+
+/* All rows before end are in order. */
+static void tell(struct sorting *s, const struct sort_row *end)
+{
+	size_t first = (size_t)(end - s->rows);
+	if (!s->done || first < s->told + TOLD_AT_ONCE)
+		return;
+	s->told = first;
+	s->done(s->ctx, first);
+}
+
+/* Keys lie anywhere in memory: they are fetched ahead of their use. */
+static void load(struct sort_row *rows, size_t n, size_t depth)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			__builtin_prefetch(rows[i + AHEAD].key->octets + depth);
+		rows[i].cache = cache_of(rows[i].key, depth);
+	}
+}
+
+static void sort_from(struct sorting *s, struct sort_row *rows, size_t n, size_t depth);
+
+/* Their caches are equal: first come those that end here, by length, since zeros stood for their missing octets. */
+static void sort_equal(struct sorting *s, struct sort_row *rows, size_t n, size_t depth)
+{
+	size_t ended = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].key->n <= depth + 8)
+			swap(&rows[ended++], &rows[i]);
+	}
+	insertion_sort(rows, ended);
+	tell(s, rows + ended);
+	load(rows + ended, n - ended, depth + 8);
+	sort_from(s, rows + ended, n - ended, depth + 8);
+}
+
 /* All rows agree up to depth, and cache holds the eight octets from there. */
-static void sort_from(struct sort_row *rows, size_t n, size_t depth)
+static void sort_from(struct sorting *s, struct sort_row *rows, size_t n, size_t depth)
 {
 	while (n > SMALL) {
 		size_t lo, hi;
 		uint64_t pivot = median(rows[any(n)].cache, rows[any(n)].cache, rows[any(n)].cache);
 		partition(rows, n, pivot, &lo, &hi);
-		sort_from(rows, lo, depth);
-		sort_from(rows + hi, n - hi, depth);
-		/* The equal ones: those that end here first, by length, since zeros stood for their missing octets. */
-		rows += lo;
-		n = hi - lo;
-		size_t ended = 0;
-		for (size_t i = 0; i < n; i++) {
-			if (rows[i].key_n <= depth + 8)
-				swap(&rows[ended++], &rows[i]);
-		}
-		insertion_sort(rows, ended < n ? ended : n);
-		rows += ended;
-		n -= ended;
-		depth += 8;
-		for (size_t i = 0; i < n; i++)
-			rows[i].cache = cache_of(&rows[i], depth);
+		sort_from(s, rows, lo, depth);
+		sort_equal(s, rows + lo, hi - lo, depth);
+		rows += hi;
+		n -= hi;
 	}
 	insertion_sort(rows, n);
+	tell(s, rows + n);
+}
+
+void sort_rows_telling(struct sort_row *rows, size_t n, void (*done)(void *ctx, size_t first), void *ctx)
+{
+	struct sorting s = {.rows = rows, .done = done, .ctx = ctx};
+	load(rows, n, 0);
+	sort_from(&s, rows, n, 0);
+	if (done)
+		done(ctx, n);
 }
 
 void sort_rows(struct sort_row *rows, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		rows[i].cache = cache_of(&rows[i], 0);
-	sort_from(rows, n, 0);
+	sort_rows_telling(rows, n, NULL, NULL);
 }

@@ -39,7 +39,10 @@ void tap_observe(struct tap *t, const struct observation *o)
 		count(t, id, (enum tally_what)(TALLY_LEFT_OUT + LEFT_OUT_EXCLUDED), 1);
 		return;
 	}
-	fold_add(t->fold, o);
+	if (t->folder)
+		folder_add(t->folder, o);
+	else
+		fold_add(t->fold, o);
 	t->accepted++;
 	count(t, id, TALLY_OBSERVED, 1);
 }

@@ -9,11 +9,13 @@
 
 #include "base/buffer.h"
 #include "feed/fold.h"
+#include "feed/folder.h"
 #include "ingest/exclusion.h"
 #include "ingest/reader.h"
 
 struct tap {
 	struct fold *fold;                 /* borrowed; where what comes now goes */
+	struct folder *folder;             /* borrowed; who puts it there; NULL: the tap itself */
 	const struct exclusion *exclusion; /* borrowed; may be NULL */
 	uint64_t now_s;                    /* when what comes now was received */
 	struct buffer own, said;           /* ids of sensors */

@@ -12,7 +12,7 @@
 
 #include "base/bytes.h"
 
-enum { CHUNK = 1 << 20 };
+enum { CHUNK = 4 << 20 };
 
 static void test_empty(void **state)
 {
@@ -39,7 +39,7 @@ static void test_many(void **state)
 			size[i] = i % 1000 == 999 ? CHUNK + x % 1000 : x % 700;
 			p[i] = arena_alloc(&a, size[i]);
 			assert_non_null(p[i]);
-			assert_int_equal((uintptr_t)p[i] % _Alignof(max_align_t), 0);
+			assert_int_equal((uintptr_t)p[i] % _Alignof(uint64_t), 0);
 			memset(p[i], i & 255, size[i]);
 			total += size[i];
 		}
@@ -56,8 +56,21 @@ static void test_many(void **state)
 	assert_int_equal(arena_used(&a), 0);
 }
 
-/* What is cleared is used again: no growth. */
-static void test_clear_keeps_a_chunk(void **state)
+/* Copies lie close together, and what comes after them is aligned again. */
+static void test_copies(void **state)
+{
+	struct arena a = {0};
+	const struct bytes text = bytes_str("abc");
+	struct bytes one = arena_copy(&a, text), two = arena_copy(&a, text);
+	assert_ptr_equal(two.p, one.p + 3);
+	assert_true(bytes_eq(one, text) && bytes_eq(two, text));
+	assert_int_equal((uintptr_t)arena_alloc(&a, 8) % _Alignof(uint64_t), 0);
+	assert_int_equal(arena_copy(&a, bytes_of(NULL, 0)).n, 0);
+	arena_release(&a);
+}
+
+/* What is cleared is used again, as long as it is needed. */
+static void test_clear_keeps_memory(void **state)
 {
 	struct arena a = {0};
 	uint8_t *first = arena_alloc(&a, 1);
@@ -70,21 +83,34 @@ static void test_clear_keeps_a_chunk(void **state)
 		assert_int_equal(arena_used(&a), used);
 		memset(p, 1, 1);
 	}
+	enum { CHUNKS = 5 };
+	uint8_t *of[2][CHUNKS];
+	for (int round = 0; round < 2; round++) {
+		arena_clear(&a);
+		for (int i = 0; i < CHUNKS; i++)
+			memset(of[round][i] = arena_alloc(&a, CHUNK / 2 + 64), round, CHUNK / 2 + 64);
+	}
+	for (int i = 0; i < CHUNKS; i++) {
+		bool again = false;
+		for (int k = 0; k < CHUNKS; k++)
+			again = again || of[1][i] == of[0][k];
+		assert_true(again);
+	}
 	arena_release(&a);
 }
 
 static void test_exact_fit(void **state)
 {
+	enum { ROOM = (1 << 16) - 2 * sizeof(void *) }; /* of the first chunk, behind its head */
 	struct arena a = {0};
-	uint8_t *one = arena_alloc(&a, CHUNK - 16);
+	uint8_t *one = arena_alloc(&a, ROOM - 16);
 	uint8_t *two = arena_alloc(&a, 16); /* the rest of the chunk */
-	assert_ptr_equal(two, one + CHUNK - 16);
-	assert_true(arena_used(&a) >= CHUNK);
-	memset(one, 1, CHUNK - 16);
+	assert_ptr_equal(two, one + ROOM - 16);
+	memset(one, 1, ROOM - 16);
 	memset(two, 2, 16);
 	memset(arena_alloc(&a, 1), 3, 1);
-	assert_true(arena_used(&a) > CHUNK);
-	assert_int_equal(one[CHUNK - 17], 1);
+	assert_true(arena_used(&a) > ROOM);
+	assert_int_equal(one[ROOM - 17], 1);
 	assert_int_equal(two[15], 2);
 	arena_release(&a);
 }
@@ -106,7 +132,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_clear_keeps_a_chunk),
+		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_clear_keeps_memory),
 		cmocka_unit_test(test_exact_fit),
 		cmocka_unit_test(test_copy),
 	};

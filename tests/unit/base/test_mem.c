@@ -39,6 +39,18 @@ static void test_zeroed(void **state)
 	free(p);
 }
 
+static void test_large(void **state)
+{
+	static const size_t sizes[] = {0, 100, (2 << 20) - 1, 2 << 20, (5 << 20) + 3};
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		void *p = xmalloc_large(sizes[i]);
+		memset(p, 1, sizes[i]);
+		if (sizes[i] >= 2 << 20) /* where huge pages can begin */
+			assert_int_equal((uintptr_t)p % (2 << 20), 0);
+		free(p);
+	}
+}
+
 static void test_strings(void **state)
 {
 	char *s = xstrdup("text");
@@ -86,6 +98,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_is_something),
 		cmocka_unit_test(test_zeroed),
+		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_abort),
 	};
