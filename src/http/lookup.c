@@ -205,7 +205,7 @@ static bool prepare(struct request *r, struct page_request *p)
 }
 
 /* {"error": "maxset", …}, … of the sets that were cut. */
-static void put_maxset(const struct page *p, struct buffer *out)
+static void put_maxset(const struct request *r, const struct page *p, struct buffer *out)
 {
 	for (size_t i = 0; i < p->n_sets; i++) {
 		const struct page_set *set = &p->sets[i];
@@ -213,7 +213,7 @@ static void put_maxset(const struct page *p, struct buffer *out)
 			continue;
 		buffer_put_str(out, out->n > 1 ? ", " : "");
 		buffer_put_str(out, "{\"error\": \"maxset\", \"record\": ");
-		answer_json_string(buffer_bytes(&p->r.question.value), out);
+		answer_json_string(buffer_bytes(&r->value), out);
 		buffer_putf(out, ", \"value\": %llu, \"rrtype\": \"", (unsigned long long)p->r.limit);
 		rrtype_to_text(set->type, out);
 		buffer_putf(out, "\", \"total_value\": %llu}", (unsigned long long)set->total);
@@ -248,7 +248,7 @@ static void dribble_headers(struct request *r, const struct lookup *l)
 	}
 	buffer_put_byte(&text, '[');
 	if (!p->r.paginated)
-		put_maxset(p, &text);
+		put_maxset(r, p, &text);
 	put_active(r, l, &text);
 	buffer_put(&text, "]", 2); /* with its NUL */
 	if (p->r.paginated || text.n > 3)

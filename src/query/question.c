@@ -295,7 +295,6 @@ int question_parse(struct bytes value, const struct filter *filter, struct rdata
 	struct bytes plain = without_decoration(value);
 	if (is_block(plain))
 		return err_set(e, ERR_UNSUPPORTED, "CIDR blocks are not supported (ask for one address)");
-	buffer_put_bytes(&q.value, value);
 	if (!filter->nothing)
 		add_value(&q, plain, filter, parser);
 	set_check(&q);
@@ -318,6 +317,5 @@ void question_release(struct question *q)
 	for (size_t i = 0; i < q->n; i++)
 		free((void *)(uintptr_t)q->ranges[i].prefix.p);
 	free(q->ranges);
-	buffer_release(&q->value);
 	*q = (struct question){0};
 }

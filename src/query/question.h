@@ -27,7 +27,6 @@ struct filter {
 };
 
 struct question {
-	struct buffer value;   /* the value asked for, as the client sent it (decoded), for messages */
 	struct range *ranges;  /* owned */
 	size_t n, cap;
 	uint64_t check; /* hash of the ranges: what cursors are bound to */

@@ -47,6 +47,8 @@ static uint8_t *escape(uint8_t *to, const uint8_t *p, size_t n)
 	return to;
 }
 
+enum { NAME_ROOM = 2 * DNAME_MAX + 2 };
+
 /* Labels from the root down, without the END. */
 static void put_labels(struct buffer *out, struct bytes name)
 {
@@ -54,7 +56,7 @@ static void put_labels(struct buffer *out, struct bytes name)
 	size_t labels = 0;
 	for (size_t at = 0; at < name.n && name.p[at]; at += name.p[at] + 1u)
 		starts[labels++] = (uint8_t)at;
-	uint8_t *start = buffer_reserve(out, 2 * DNAME_MAX), *to = start;
+	uint8_t *start = buffer_reserve(out, 2 * DNAME_MAX), *to = start; /* see NAME_ROOM */
 	while (labels--) {
 		const uint8_t *label = name.p + starts[labels];
 		to = escape(to, label + 1, *label);
@@ -66,6 +68,7 @@ static void put_labels(struct buffer *out, struct bytes name)
 
 void key_put_name(struct buffer *out, struct bytes name)
 {
+	buffer_reserve(out, NAME_ROOM); /* at once, not twice */
 	buffer_put_byte(out, SUBJECT_NAME);
 	put_labels(out, name);
 	buffer_put_byte(out, END);
