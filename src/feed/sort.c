@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Multikey quicksort over eight octets at a time (Bentley and Sedgewick, "Fast Algorithms for Sorting and Searching
- * Strings", 1997): keys share long prefixes, and each octet of them is looked at only once. */
+ * Strings", 1997): keys share long prefixes, and each octet of them is looked at only once. As long as there are many rows they are
+ * dealt into 256 parts instead (American flag sort: McIlroy, Bostic and McIlroy, "Engineering Radix Sort", 1993), which guesses
+ * no branches. */
 #include "feed/sort.h"
 
 #include <string.h>
@@ -11,6 +13,7 @@
 
 enum {
 	SMALL = 12,
+	MANY = 1024,
 	AHEAD = 12,
 	TOLD_AT_ONCE = 4096, /* rows */
 };
@@ -135,9 +138,53 @@ static void sort_equal(struct sorting *s, struct sort_row *rows, size_t n, size_
 	sort_from(s, rows + ended, n - ended, depth + 8);
 }
 
+/* Deals rows into parts by the first eight bits in which any of their caches differ; differ: all bits in which any do. */
+static void deal(struct sort_row *rows, size_t n, uint64_t differ, size_t ret_end[static 256])
+{
+	int top = 63 - __builtin_clzll(differ), shift = top > 7 ? top - 7 : 0;
+	size_t at[256], count[256] = {0}, sum = 0;
+	for (size_t i = 0; i < n; i++)
+		count[rows[i].cache >> shift & 255]++;
+	for (int k = 0; k < 256; k++) {
+		at[k] = sum;
+		ret_end[k] = sum += count[k];
+	}
+	for (int k = 0; k < 256; k++) {
+		while (at[k] < ret_end[k]) {
+			struct sort_row row = rows[at[k]];
+			int to;
+			while ((to = row.cache >> shift & 255) != k) {
+				struct sort_row other = rows[at[to]];
+				rows[at[to]++] = row;
+				row = other;
+			}
+			rows[at[k]++] = row;
+		}
+	}
+}
+
+static void sort_many(struct sorting *s, struct sort_row *rows, size_t n, size_t depth)
+{
+	uint64_t differ = 0;
+	size_t end[256], from = 0;
+	for (size_t i = 1; i < n; i++)
+		differ |= rows[i].cache ^ rows[0].cache;
+	if (!differ) {
+		sort_equal(s, rows, n, depth);
+		return;
+	}
+	deal(rows, n, differ, end);
+	for (int k = 0; k < 256; from = end[k++])
+		sort_from(s, rows + from, end[k] - from, depth);
+}
+
 /* All rows agree up to depth, and cache holds the eight octets from there. */
 static void sort_from(struct sorting *s, struct sort_row *rows, size_t n, size_t depth)
 {
+	if (n >= MANY) {
+		sort_many(s, rows, n, depth);
+		return;
+	}
 	while (n > SMALL) {
 		size_t lo, hi;
 		uint64_t pivot = median(rows[any(n)].cache, rows[any(n)].cache, rows[any(n)].cache);

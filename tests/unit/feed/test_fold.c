@@ -187,7 +187,7 @@ static void take_small(void *ctx, const struct observation *o)
 /* Folded here or on a thread of its own, sorted here or beside, in one fold or many: the rows are the same. */
 static void test_threads_change_nothing(void **state)
 {
-	enum { N = 40000 };
+	enum { N = 22000 };
 	struct store *stores[3];
 	char *dumps[3];
 	for (int i = 0; i < 3; i++)
