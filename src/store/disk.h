@@ -38,6 +38,8 @@ enum {
 	TABLE_NOTE = 17,
 };
 
+struct disk_scan;
+
 struct disk {
 	struct store base;
 	struct rocks *rocks;
@@ -63,6 +65,16 @@ int disk_sync_directory(const char *dir, struct err *e);
 
 /* The fresh rows as they are now, held. */
 struct fresh *disk_hold_fresh(struct disk *d);
+
+/* Scans, as the engine of a store has them: disk_scan.c. */
+int disk_scan_begin(struct store *s, struct scan **ret, struct err *e);
+void disk_scan_bound(struct scan *scan, struct bytes hi);
+int disk_scan_seek(struct scan *scan, struct bytes at, struct bytes *key, struct bytes *value, struct err *e);
+int disk_scan_next(struct scan *scan, struct bytes *key, struct bytes *value, struct err *e);
+int disk_scan_count(struct scan *scan, struct bytes prefix, uint64_t budget, uint64_t *ret, struct err *e);
+void disk_scan_end(struct scan *scan);
+/* Of a block that was left behind; takes NULL too. */
+void disk_scan_free(struct disk_scan *sc);
 
 /* Learns from RocksDB which tables are alive and which rows are fresh. *ret_gone: a table's file was not there. */
 int disk_load(struct disk *d, bool *ret_gone, struct err *e);
