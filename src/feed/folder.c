@@ -7,7 +7,10 @@
 
 #include "base/mem.h"
 
-enum { BATCHES = 32 }; /* more than one: the thread waits for pages of memory, too */
+enum {
+	BATCHES = 32, /* the thread waits for pages of memory, too, and who reads need not */
+	WORTH = 8,    /* so many are worth waking it */
+};
 
 struct folder {
 	struct batch *batches[BATCHES]; /* owned */
@@ -18,16 +21,22 @@ struct folder {
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
 	unsigned waiting; /* batches, the one being folded included */
-	bool full, stopping;
+	bool full, draining, stopping;
 };
+
+static void wait_for_work(struct folder *f)
+{
+	while (f->waiting < (f->draining ? 1 : WORTH) && !f->stopping)
+		pthread_cond_wait(&f->changed, &f->lock);
+}
 
 static void *work(void *arg)
 {
 	struct folder *f = arg;
 	pthread_mutex_lock(&f->lock);
 	for (unsigned next = 0;; next = (next + 1) % BATCHES) {
-		while (!f->waiting && !f->stopping)
-			pthread_cond_wait(&f->changed, &f->lock);
+		if (!f->waiting)
+			wait_for_work(f);
 		if (f->stopping)
 			break;
 		pthread_mutex_unlock(&f->lock);
@@ -36,7 +45,8 @@ static void *work(void *arg)
 		pthread_mutex_lock(&f->lock);
 		f->full = full;
 		f->waiting--;
-		pthread_cond_signal(&f->changed);
+		if (f->draining ? !f->waiting : f->waiting == BATCHES - WORTH)
+			pthread_cond_signal(&f->changed);
 	}
 	pthread_mutex_unlock(&f->lock);
 	return NULL;
@@ -79,9 +89,12 @@ static void hand(struct folder *f)
 {
 	pthread_mutex_lock(&f->lock);
 	f->waiting++;
-	pthread_cond_signal(&f->changed);
-	while (f->waiting == BATCHES)
-		pthread_cond_wait(&f->changed, &f->lock);
+	if (f->waiting >= WORTH)
+		pthread_cond_signal(&f->changed);
+	if (f->waiting == BATCHES) {
+		while (f->waiting > BATCHES - WORTH)
+			pthread_cond_wait(&f->changed, &f->lock);
+	}
 	pthread_mutex_unlock(&f->lock);
 	f->filling = (f->filling + 1) % BATCHES;
 }
@@ -105,8 +118,11 @@ void folder_drain(struct folder *f)
 	if (f->batches[f->filling]->n)
 		hand(f);
 	pthread_mutex_lock(&f->lock);
+	f->draining = true;
+	pthread_cond_signal(&f->changed);
 	while (f->waiting)
 		pthread_cond_wait(&f->changed, &f->lock);
+	f->draining = false;
 	pthread_mutex_unlock(&f->lock);
 }
 

@@ -14,7 +14,8 @@
 
 enum {
 	WRITE_OCTETS = 1 << 20,
-	BATCHES = 8, /* segments between who adds rows and who writes */
+	BATCHES = 16, /* segments between who adds rows and who writes */
+	WORTH = 4,    /* so many are worth waking the other */
 };
 
 static void put_le(struct buffer *out, uint64_t v, int octets)
@@ -204,7 +205,8 @@ static void *write_beside(void *arg)
 			}
 		}
 		w->full--;
-		pthread_cond_broadcast(&w->changed);
+		if (w->full == BATCHES - WORTH)
+			pthread_cond_signal(&w->changed);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -241,9 +243,12 @@ static int end_batch(struct table_writer *w, struct bytes next, struct err *e)
 		return write_batch(w, b, e);
 	pthread_mutex_lock(&w->lock);
 	w->full++;
-	pthread_cond_broadcast(&w->changed);
-	while (w->full == BATCHES)
-		pthread_cond_wait(&w->changed, &w->lock);
+	if (w->full == WORTH)
+		pthread_cond_signal(&w->changed);
+	if (w->full == BATCHES) {
+		while (w->full > BATCHES - WORTH)
+			pthread_cond_wait(&w->changed, &w->lock);
+	}
 	int rc = w->rc;
 	if (rc < 0 && e)
 		*e = w->error;
