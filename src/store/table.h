@@ -19,7 +19,7 @@ int table_writer_open(const char *path, int level, struct bytes dictionary, stru
 /* Adds a row; keys strictly ascend. ERR_LIMIT when key or value is larger than a segment takes. */
 int table_writer_add(struct table_writer *w, struct bytes key, struct bytes value, struct err *e);
 uint64_t table_writer_rows(const struct table_writer *w);
-/* Compresses and writes on a thread of its own from now on, beside who adds rows; before the first row. Errors come with a later row, or
+/* Compresses and writes on threads of its own from now on, beside who adds rows; before the first row. Errors come with a later row, or
  * at the end. Where there is no thread to be had it does without. */
 void table_writer_beside(struct table_writer *w);
 /* Writes what is left and makes the file durable. */

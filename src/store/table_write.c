@@ -15,7 +15,8 @@
 enum {
 	WRITE_OCTETS = 1 << 20,
 	BATCHES = 16, /* segments between who adds rows and who writes */
-	WORTH = 4,    /* so many are worth waking the other */
+	WORTH = 4,    /* so many are worth waking others */
+	PACKERS = 2,
 };
 
 static void put_le(struct buffer *out, uint64_t v, int octets)
@@ -27,11 +28,16 @@ static void put_le(struct buffer *out, uint64_t v, int octets)
 /* Rows of a segment on their way to the file. */
 struct batch {
 	struct segment_builder *rows;
-	struct buffer next; /* the key that follows them; empty: none does */
+	uint64_t n;          /* of them */
+	struct buffer last;  /* their last key */
+	struct buffer next;  /* the key that follows them; empty: none does */
+	struct buffer block; /* they, packed */
+	bool packed;
 };
 
-/* Who adds rows fills one batch after the other. They are compressed and written by the same thread or, beside it, by one of
- * the writer's own: from then on all that is marked so is that thread's, until it has ended. */
+/* Who adds rows fills one batch after the other. They are packed and written by the same thread or, beside it, by the writer's own:
+ * each packs a batch at a time, and whoever has packed the first in the row writes it and those behind it that are ready. What is
+ * marked so is that thread's, one at a time. */
 struct table_writer {
 	char *path;
 	int fd;
@@ -39,22 +45,26 @@ struct table_writer {
 	struct batch batches[BATCHES];
 	unsigned filling; /* which of them takes rows */
 	uint64_t rows;
+	int level;
+	struct packer *packers[PACKERS]; /* one for each thread; the first for who does without */
 	/* Of who writes: */
-	struct packer *packer;
 	struct packer *index_packer;
 	struct buffer pending; /* octets on their way to the file */
 	uint64_t offset;       /* of the end of pending in the file */
 	struct segment_builder *index[TABLE_DEPTH_MAX];
 	uint64_t index_rows[TABLE_DEPTH_MAX]; /* below each */
 	struct buffer separator; /* scratch */
-	struct buffer last;      /* scratch: the last key of a segment */
 	struct foot foot;
 	/* Beside: */
-	bool beside;
-	pthread_t thread;
+	unsigned threads;
+	pthread_t thread[PACKERS];
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
-	unsigned full; /* batches that wait, the one being written included: those before filling */
+	unsigned begun;   /* threads that have a packer */
+	unsigned first;   /* the batch that is written next */
+	unsigned full;    /* batches from there on that are not written yet */
+	unsigned packing; /* of these, from the first on: those that a thread has taken */
+	bool writing;     /* a thread writes */
 	bool no_more;
 	int rc; /* of writing; once it failed nothing is written any more */
 	struct err error;
@@ -92,7 +102,8 @@ int table_writer_open(const char *path, int level, struct bytes dictionary, stru
 	struct table_writer *w = xcalloc(1, sizeof(*w));
 	w->path = xstrdup(path);
 	w->fd = fd;
-	w->packer = packer_new(level);
+	w->level = level;
+	w->packers[0] = packer_new(level);
 	w->index_packer = packer_new(level);
 	for (int i = 0; i < BATCHES; i++)
 		w->batches[i].rows = segment_builder_new();
@@ -102,7 +113,7 @@ int table_writer_open(const char *path, int level, struct bytes dictionary, stru
 	put_le(&w->pending, FORMAT, 8);
 	w->offset = HEAD_LEN;
 	if (dictionary.n) {
-		packer_use(w->packer, dictionary);
+		packer_use(w->packers[0], dictionary);
 		size_t start = w->pending.n;
 		buffer_put_bytes(&w->pending, dictionary);
 		w->foot.dictionary = end_block(w, start);
@@ -170,43 +181,70 @@ static int index_add(struct table_writer *w, int level, struct bytes key, const 
 	return full ? end_index(w, level, e) : 0;
 }
 
-/* Compresses a batch, and writes it when there is enough; its index entry tells it from what follows. */
+static void pack(struct batch *b, struct packer *packer)
+{
+	b->n = segment_builder_rows(b->rows);
+	buffer_clear(&b->last);
+	buffer_put_bytes(&b->last, segment_last_key(b->rows));
+	buffer_clear(&b->block);
+	segment_encode(b->rows, packer, &b->block, NULL);
+}
+
+/* A packed batch goes to the file when there is enough; its index entry tells it from what follows. */
 static int write_batch(struct table_writer *w, struct batch *b, struct err *e)
 {
 	size_t start = w->pending.n;
-	uint64_t rows = segment_builder_rows(b->rows);
-	buffer_clear(&w->last);
-	buffer_put_bytes(&w->last, segment_last_key(b->rows));
-	segment_encode(b->rows, w->packer, &w->pending, NULL);
+	buffer_put_bytes(&w->pending, buffer_bytes(&b->block));
 	struct place place = end_block(w, start);
 	w->foot.segments++;
 	int rc = w->pending.n >= WRITE_OCTETS ? flush(w, e) : 0;
-	put_separator(&w->separator, buffer_bytes(&w->last), buffer_bytes(&b->next));
-	return rc < 0 ? rc : index_add(w, 0, buffer_bytes(&w->separator), &place, rows, e);
+	put_separator(&w->separator, buffer_bytes(&b->last), buffer_bytes(&b->next));
+	return rc < 0 ? rc : index_add(w, 0, buffer_bytes(&w->separator), &place, b->n, e);
 }
 
-static void *write_beside(void *arg)
+/* With the lock, which is left meanwhile: what is packed, from the first on. */
+static void write_packed(struct table_writer *w)
 {
-	struct table_writer *w = arg;
-	pthread_mutex_lock(&w->lock);
-	for (unsigned next = 0;; next = (next + 1) % BATCHES) {
-		while (!w->full && !w->no_more)
-			pthread_cond_wait(&w->changed, &w->lock);
-		if (!w->full)
-			break;
+	w->writing = true;
+	while (w->packing && w->batches[w->first].packed) {
+		struct batch *b = &w->batches[w->first];
 		if (w->rc == 0) {
 			struct err e;
 			pthread_mutex_unlock(&w->lock);
-			int rc = write_batch(w, &w->batches[next], &e);
+			int rc = write_batch(w, b, &e);
 			pthread_mutex_lock(&w->lock);
 			if (rc < 0) {
 				w->rc = rc;
 				w->error = e;
 			}
 		}
+		b->packed = false;
+		w->first = (w->first + 1) % BATCHES;
+		w->packing--;
 		w->full--;
 		if (w->full == BATCHES - WORTH)
-			pthread_cond_signal(&w->changed);
+			pthread_cond_broadcast(&w->changed);
+	}
+	w->writing = false;
+}
+
+static void *write_beside(void *arg)
+{
+	struct table_writer *w = arg;
+	pthread_mutex_lock(&w->lock);
+	struct packer *packer = w->packers[w->begun++];
+	for (;;) {
+		while (w->packing == w->full && !w->no_more)
+			pthread_cond_wait(&w->changed, &w->lock);
+		if (w->packing == w->full)
+			break;
+		struct batch *b = &w->batches[(w->first + w->packing++) % BATCHES];
+		pthread_mutex_unlock(&w->lock);
+		pack(b, packer);
+		pthread_mutex_lock(&w->lock);
+		b->packed = true;
+		if (!w->writing)
+			write_packed(w);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -214,20 +252,28 @@ static void *write_beside(void *arg)
 
 void table_writer_beside(struct table_writer *w)
 {
-	w->beside = pthread_create(&w->thread, NULL, write_beside, w) == 0;
+	/* Nothing was written yet: it is in pending. */
+	struct bytes dictionary = bytes_of(w->pending.p + HEAD_LEN, w->foot.dictionary.octets);
+	for (int i = 1; i < PACKERS; i++) {
+		w->packers[i] = packer_new(w->level);
+		if (dictionary.n)
+			packer_use(w->packers[i], dictionary);
+	}
+	for (int i = 0; i < PACKERS; i++)
+		w->threads += pthread_create(&w->thread[w->threads], NULL, write_beside, w) == 0;
 }
 
 /* Waits until all is written that is full. */
 static int end_beside(struct table_writer *w, struct err *e)
 {
-	if (!w->beside)
+	if (!w->threads)
 		return 0;
 	pthread_mutex_lock(&w->lock);
 	w->no_more = true;
 	pthread_cond_broadcast(&w->changed);
 	pthread_mutex_unlock(&w->lock);
-	pthread_join(w->thread, NULL);
-	w->beside = false;
+	while (w->threads)
+		pthread_join(w->thread[--w->threads], NULL);
 	if (w->rc < 0 && e)
 		*e = w->error;
 	return w->rc;
@@ -239,12 +285,14 @@ static int end_batch(struct table_writer *w, struct bytes next, struct err *e)
 	struct batch *b = &w->batches[w->filling];
 	buffer_clear(&b->next);
 	buffer_put_bytes(&b->next, next);
-	if (!w->beside)
+	if (!w->threads) {
+		pack(b, w->packers[0]);
 		return write_batch(w, b, e);
+	}
 	pthread_mutex_lock(&w->lock);
 	w->full++;
-	if (w->full == WORTH)
-		pthread_cond_signal(&w->changed);
+	if (w->full - w->packing >= WORTH)
+		pthread_cond_broadcast(&w->changed);
 	if (w->full == BATCHES) {
 		while (w->full > BATCHES - WORTH)
 			pthread_cond_wait(&w->changed, &w->lock);
@@ -339,11 +387,14 @@ void table_writer_free(struct table_writer *w)
 		close(w->fd);
 	if (!w->finished)
 		unlink(w->path);
-	packer_free(w->packer);
+	for (int i = 0; i < PACKERS; i++)
+		packer_free(w->packers[i]);
 	packer_free(w->index_packer);
 	for (int i = 0; i < BATCHES; i++) {
 		segment_builder_free(w->batches[i].rows);
+		buffer_release(&w->batches[i].last);
 		buffer_release(&w->batches[i].next);
+		buffer_release(&w->batches[i].block);
 	}
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->changed);
@@ -351,7 +402,6 @@ void table_writer_free(struct table_writer *w)
 		segment_builder_free(w->index[i]);
 	buffer_release(&w->pending);
 	buffer_release(&w->separator);
-	buffer_release(&w->last);
 	free(w->path);
 	free(w);
 }
