@@ -42,7 +42,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config->connections_max, 1000);
 	assert_int_equal(config->connection_timeout_ms, 60000);
 	assert_int_equal(config->threads, 0);
-	assert_int_equal(config->memory, 256 << 20);
+	assert_int_equal(config->memory, 384 << 20);
 	assert_int_equal(config->cache, 512 << 20);
 	assert_int_equal(config->log_level, CONFIG_LOG_INFO);
 	assert_int_equal(config_check(config, NULL), 0);
