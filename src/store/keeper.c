@@ -10,13 +10,12 @@
  * What fails is tried again, seldomer and seldomer: a disk that was full may have room. A table that
  * cannot be read is left alone from then on, and the others are merged without it.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "base/room.h"
 #include "store/counting.h"
 #include "store/disk.h"
 #include "store/segment.h"
@@ -255,16 +254,10 @@ static int change_tables(struct disk *d, const struct table_set *old, struct tab
  * it is there. */
 static int look_for_room(const struct disk *d, const struct table_set *set, struct err *e)
 {
-	struct statvfs fs;
 	uint64_t need = 0;
 	for (size_t i = 0; i < set->n; i++)
 		need += table_octets(live_table(set->live[i]));
-	if (statvfs(d->base.path, &fs) != 0)
-		return err_sys(e, errno, "%s", d->base.path);
-	uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
-	return room >= need ? 0
-			    : err_set(e, ERR_FULL, "%s: merging tables needs %llu octets of room, there are %llu",
-	                              d->base.path, (unsigned long long)need, (unsigned long long)room);
+	return room_look(d->base.path, need, "merging tables", e);
 }
 
 /* Finds the tables of a set that cannot be read. Returns how many there are. */

@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/room.h"
 #include "store/rocks_files.h"
 #include "store/value.h"
 
@@ -21,7 +23,8 @@ enum {
 	OPEN_FILES = 256,
 	READ_TRIES = 20,
 	CHECKSUM_XXH3 = 4,
-	LOG_OCTETS = 16 << 10, /* of RocksDB's log for people, at its end */
+	OPEN_ROOM = 64 << 10, /* what opening writes, beside the rows of the logs */
+	HEADERS_ONLY = 5, /* in the log for people */
 	REOPEN_WAIT_S = 2, /* for cursors that are open */
 };
 
@@ -177,7 +180,9 @@ static void set_options(struct rocks *r, bool read_only, size_t memory, unsigned
 	rocksdb_options_set_paranoid_checks(r->options, 1);
 	/* An incomplete last record is what a crash leaves; anything else is damage and must be told. */
 	rocksdb_options_set_wal_recovery_mode(r->options, 0);
-	rocksdb_options_set_info_log_level(r->options, 2);
+	/* RocksDB's assertions, which Debian leaves in, end the process at a line of its log for people that follows
+	 * one for which there was no room. So it writes none but those at opening: look_for_room. */
+	rocksdb_options_set_info_log_level(r->options, HEADERS_ONLY);
 	rocksdb_options_set_keep_log_file_num(r->options, 4);
 	rocksdb_options_set_max_log_file_size(r->options, 8 << 20);
 	rocksdb_block_based_options_set_block_size(r->table, BLOCK_OCTETS);
@@ -245,10 +250,33 @@ static rocksdb_t *open_to_read(struct rocks *r, char **message)
 	return db;
 }
 
+/* Opening makes the rows of the logs a file, and writes a few small ones. */
+static int look_for_room(const struct rocks *r, struct err *e)
+{
+	struct buffer logs = BUFFER_INIT;
+	uint64_t need = OPEN_ROOM;
+	struct stat st;
+	const char *end = strrchr(r->dir, '/');
+	bool is_new = stat(r->dir, &st) != 0;
+	list_logs(r->dir, &logs);
+	for (size_t at = 0; at < logs.n; at += strlen((const char *)logs.p + at) + 1) {
+		if (stat((const char *)logs.p + at, &st) == 0)
+			need += (uint64_t)st.st_size;
+	}
+	buffer_clear(&logs);
+	buffer_put(&logs, r->dir, is_new && end ? (size_t)(end - r->dir) : strlen(r->dir));
+	buffer_putf(&logs, "%c", '\0');
+	int rc = room_look((const char *)logs.p, need, "opening", e);
+	buffer_release(&logs);
+	return rc;
+}
+
 static int open_database(struct rocks *r, struct err *e)
 {
 	char *message = NULL;
 	int rc = rocks_files_look(r->dir, r->read_only ? ROCKS_LOOK : ROCKS_LOOK_MEND, e);
+	if (rc == 0 && !r->read_only)
+		rc = look_for_room(r, e);
 	if (rc < 0)
 		return rc;
 	r->db = r->read_only ? open_to_read(r, &message) : rocksdb_open(r->options, r->dir, &message);
@@ -392,6 +420,9 @@ static int wait_for_users(struct rocks *r)
 
 int rocks_reopen(struct rocks *r, struct err *e)
 {
+	int rc = look_for_room(r, e); /* without, what is there can still be read */
+	if (rc < 0)
+		return rc;
 	pthread_mutex_lock(&r->lock);
 	if (wait_for_users(r) < 0) {
 		if (e)
@@ -405,7 +436,7 @@ int rocks_reopen(struct rocks *r, struct err *e)
 	pthread_mutex_unlock(&r->lock); /* closing takes its time; scans begin meanwhile */
 	close_database(before);
 	struct err error;
-	int rc = open_database(r, &error);
+	rc = open_database(r, &error);
 	if (rc == 0 && r->durable < durable)
 		rc = err_set(&error, ERR_CORRUPT, "%s: the store is damaged: it lost what was written to it", r->dir);
 	if (rc < 0) { /* nobody has a snapshot of it yet */
@@ -696,28 +727,16 @@ int rocks_verify(struct rocks *r, struct err *e)
 	return message ? rocks_error(message, r->dir, e) : 0;
 }
 
-/* RocksDB tells why a compaction failed in its log for people only. Allocated; NULL when it is not there. */
-static char *why_compacting_failed(const struct rocks *r)
+/* Compacting does not say why it failed. Changes are refused from then on for the same reason, except where there was
+ * no room: RocksDB takes those in that fit in its log. */
+static int why_compacting_failed(struct rocks *r, struct err *e)
 {
-	static const char before[] = "background compaction error: ";
-	struct buffer path = BUFFER_INIT;
-	char text[LOG_OCTETS + 1], *why = NULL, *end;
-	buffer_putf(&path, "%s/LOG%c", r->dir, '\0');
-	FILE *f = fopen((const char *)path.p, "re");
-	buffer_release(&path);
-	if (!f)
-		return NULL;
-	if (fseek(f, -LOG_OCTETS, SEEK_END) != 0)
-		rewind(f); /* it is shorter */
-	text[fread(text, 1, LOG_OCTETS, f)] = '\0';
-	fclose(f);
-	for (char *at = text; (at = strstr(at, before));)
-		why = at += sizeof(before) - 1;
-	if (!why)
-		return NULL;
-	if ((end = strstr(why, ", Accumulated")) || (end = strchr(why, '\n')))
-		*end = '\0';
-	return strdup(why);
+	char *message = NULL;
+	rocksdb_writebatch_t *nothing = rocksdb_writebatch_create();
+	rocksdb_write(r->db, r->sync_write, nothing, &message);
+	rocksdb_writebatch_destroy(nothing);
+	return message ? rocks_error(message, r->dir, e)
+	               : err_set(e, ERR_FULL, "%s: compacting failed: No space left on device", r->dir);
 }
 
 static int compact(struct rocks *r, struct err *e)
@@ -736,8 +755,7 @@ static int compact(struct rocks *r, struct err *e)
 	int rc = rocks_verify(r, e);
 	if (rc < 0)
 		return rc;
-	message = why_compacting_failed(r);
-	return message ? rocks_error(message, r->dir, e) : err_set(e, ERR_IO, "%s: compacting failed", r->dir);
+	return why_compacting_failed(r, e);
 }
 
 int rocks_compact(struct rocks *r, struct err *e)

@@ -14,7 +14,8 @@ struct rocks_batch;
 struct rocks_snapshot;
 struct rocks_cursor;
 
-/* Opens, and unless read_only makes, the database in a directory. Errors as store_open's. */
+/* Opens, and unless read_only makes, the database in a directory. Errors as store_open's; ERR_FULL when there is no room for
+ * what opening for writing writes. */
 int rocks_open(const char *dir, bool read_only, size_t memory, unsigned threads, struct rocks **ret, struct err *e);
 void rocks_close(struct rocks *r);
 
@@ -23,9 +24,10 @@ void rocks_close(struct rocks *r);
 bool rocks_failed(struct rocks *r);
 /* What was read out of it makes no sense, or could not be had: as if a change had failed. */
 void rocks_distrust(struct rocks *r, int rc, const struct err *why);
-/* Closes and opens again, which tells what of the changes that failed is there. ERR_BUSY when a cursor is open for long. After an
- * error nothing can be read or written, until it is tried again with success. ERR_CORRUPT when something is gone that a
- * write acknowledged. Snapshots taken before see notes as of now. */
+/* Closes and opens again, which tells what of the changes that failed is there. When a cursor is open for long (ERR_BUSY), or
+ * there is no room to open it (ERR_FULL), all stays as it was: what is there can be read. After another error nothing can be
+ * read or written, until it is tried again with success. ERR_CORRUPT when something is gone that a write acknowledged.
+ * Snapshots taken before see notes as of now. */
 int rocks_reopen(struct rocks *r, struct err *e);
 
 /* 1: found, and in ret; 0: not there. */

@@ -294,6 +294,30 @@ def disk_is_full_of_an_import():
             ok(look(disk.store, octets) == feed.export, f"the export differs in the end; {octets} octets at first")
 
 
+@check("a disk has hardly room: opening says so, and reading needs none")
+def disk_has_hardly_room():
+    feed = Feed(Source("s1", 300), Source("s2", 300))
+    first, second = (s.path for s in feed.sources.values())
+    codes = set()
+    for octets in range(0, 129 << 10, 8 << 10):
+        how = f"{octets} octets of room"
+        with SmallDisk(20 << 20) as disk:
+            cli("import", "--store", disk.store, first)
+            fs = os.statvfs(disk.path)
+            disk.grow((fs.f_blocks - fs.f_bfree) * fs.f_frsize + octets)
+            eq(feed.state(look(disk.store, how))["s2"], 0, how)
+            ran = cli("import", "--store", disk.store, second, code=(0, 1))
+            codes.add(ran.code)
+            if ran.code:
+                ok(b"No space left" in ran.err or b"octets of room" in ran.err, ran, how)
+                ok(disk.path.encode() in ran.err, "it names no file", ran, how)
+                feed.state(look(disk.store, how))
+            disk.grow(20 << 20)
+            cli("import", "--store", disk.store, second)
+            ok(look(disk.store, how) == feed.export, f"the export differs in the end; {how}")
+    eq(codes, {0, 1}, "the disks have other sizes than this test needs")
+
+
 @check("dribble serve: the disk is full, and becomes larger")
 def disk_is_full_of_a_server():
     feed = Feed(*(Source(f"b{n}", [12000, 20][n % 2]) for n in range(12)), whole=True)
