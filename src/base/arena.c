@@ -13,7 +13,7 @@ struct arena_chunk {
 	uint64_t p[];
 };
 
-/* The first chunk is small; whoever needs more gets pieces that huge pages can hold. */
+/* The first chunk is small, and each is twice as large as the one before, up to pieces that huge pages can hold. */
 enum { FIRST_CHUNK = 1 << 16, CHUNK = 4 << 20 };
 
 static void drop(struct arena_chunk *c)
@@ -46,7 +46,8 @@ static struct arena_chunk *chunk_for(struct arena *a, size_t n)
 		a->spare = c->next;
 		return c;
 	}
-	size_t size = (a->chunk ? CHUNK : FIRST_CHUNK) - sizeof(*c);
+	size_t size = a->chunk ? 2 * (a->chunk->size + sizeof(*c)) : FIRST_CHUNK;
+	size = (size < CHUNK ? size : CHUNK) - sizeof(*c);
 	if (size < n)
 		size = n;
 	c = xmalloc_large(sizeof(*c) + size);

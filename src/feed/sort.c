@@ -14,6 +14,7 @@
 enum {
 	SMALL = 12,
 	MANY = 1024,
+	DEALS = 16, /* within each other: each takes 6 KiB of the stack, and keys can be made that need one an octet */
 	AHEAD = 12,
 	TOLD_AT_ONCE = 4096, /* rows */
 };
@@ -100,6 +101,7 @@ struct sorting {
 	size_t told;
 	void (*done)(void *ctx, size_t first); /* NULL: nobody asks */
 	void *ctx;
+	unsigned deals; /* under way, one within the other */
 };
 
 /* All rows before end are in order. */
@@ -174,14 +176,16 @@ static void sort_many(struct sorting *s, struct sort_row *rows, size_t n, size_t
 		return;
 	}
 	deal(rows, n, differ, end);
+	s->deals++;
 	for (int k = 0; k < 256; from = end[k++])
 		sort_from(s, rows + from, end[k] - from, depth);
+	s->deals--;
 }
 
 /* All rows agree up to depth, and cache holds the eight octets from there. */
 static void sort_from(struct sorting *s, struct sort_row *rows, size_t n, size_t depth)
 {
-	if (n >= MANY) {
+	if (n >= MANY && s->deals < DEALS) {
 		sort_many(s, rows, n, depth);
 		return;
 	}

@@ -2,6 +2,8 @@
 /* Sorting against qsort, with keys that are hard on it. */
 #include "../records_kit.h"
 
+#include <pthread.h>
+
 #include "feed/sort.h"
 
 enum { ROOM = sizeof(struct sort_key) + 160 };
@@ -84,9 +86,49 @@ static void test_sort(void **state)
 	}
 }
 
+enum { LONG = 1300, ALIKE = 1200, STACK = 512 << 10 };
+
+/* Keys of which each departs from the rest an octet later than the one before, and many that do so at the end alone. */
+static void *sort_a_ladder(void *arg)
+{
+	size_t n = LONG - 2 + ALIKE;
+	struct sort_row *rows = xcalloc(n, sizeof(*rows));
+	size_t room = sizeof(struct sort_key) + LONG + 8;
+	room += -room % 8;
+	uint8_t *octets = xcalloc(n, room);
+	for (size_t i = 0; i < n; i++) {
+		struct sort_key *key = (struct sort_key *)(void *)(octets + i * room);
+		key->n = LONG;
+		memset(key->octets, 'm', LONG);
+		if (i < LONG - 2) {
+			key->octets[i] = 'n';
+		} else {
+			key->octets[LONG - 2] = (uint8_t)((i * 7) >> 8);
+			key->octets[LONG - 1] = (uint8_t)(i * 7);
+		}
+		rows[i].key = key;
+	}
+	check(rows, n);
+	free(octets);
+	free(rows);
+	return arg;
+}
+
+static void test_a_ladder_needs_little_stack(void **state)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	(void)state;
+	pthread_attr_init(&attr);
+	assert_int_equal(pthread_attr_setstacksize(&attr, STACK), 0);
+	assert_int_equal(pthread_create(&thread, &attr, sort_a_ladder, NULL), 0);
+	pthread_join(thread, NULL);
+	pthread_attr_destroy(&attr);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_sort)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_sort), cmocka_unit_test(test_a_ladder_needs_little_stack)};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
