@@ -222,7 +222,7 @@ def killed_import(store, files, chance, longest):
     for attempt in range(200):
         process = subprocess.Popen([DRIBBLE, "import", "--store", store, *files], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            limit = longest if attempt > 12 else chance.uniform(0.01, longest)
+            limit = longest if attempt > 12 else chance.uniform(0.1 * longest, longest)
             err = process.communicate(timeout=limit if attempt < 30 else 60 * SLOW)[1]
         except subprocess.TimeoutExpired:
             process.kill()
@@ -254,8 +254,11 @@ def killed():
     want = export(calm)
     ok(len(want.splitlines()) > 30000)
     for _ in range(2):
-        store = new_store()
-        kills = killed_import(store, files, chance, took * 0.9)
+        kills, longest = 0, took * 0.9
+        while not kills and longest > 0.005:  # the machine may be quicker by now than when the calm one ran
+            store = new_store()
+            kills = killed_import(store, files, chance, longest)
+            longest /= 2
         print(f"# killed {kills} times; undisturbed {took:.2f} s")
         ok(kills > 0, "it was never killed: nothing is proved")
         got = export(store)
