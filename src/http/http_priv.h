@@ -12,8 +12,9 @@
 #include <stdatomic.h>
 
 #include "base/buffer.h"
-#include "http/server.h"
+#include "http/doors.h"
 #include "http/hangups.h"
+#include "http/server.h"
 #include "http/workers.h"
 #include "model/rdata.h"
 
@@ -32,7 +33,9 @@ struct server {
 	atomic_ullong statuses[STATUS_MAX]; /* answers, by their status */
 	struct workers *workers;     /* owned */
 	struct hangups *hangups;     /* owned */
-	struct MHD_Daemon *daemons[CONFIG_LISTEN_MAX];
+	struct doors *doors;         /* owned */
+	struct MHD_Daemon **daemons; /* owned: one for each thread of each address */
+	size_t n_daemons;
 	char *urls[CONFIG_LISTEN_MAX]; /* owned */
 	size_t n;
 	atomic_uint busy;    /* requests between their first call and their completion */

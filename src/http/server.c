@@ -329,7 +329,8 @@ static void peer_free(struct server *s, struct peer *peer)
 static void connection_changed(void *ctx, struct MHD_Connection *connection, void **socket_context,
                                enum MHD_ConnectionNotificationCode code)
 {
-	struct server *s = ctx;
+	struct desk *desk = ctx;
+	struct server *s = desk->owner;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		const union MHD_ConnectionInfo *info =
 			MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -339,6 +340,7 @@ static void connection_changed(void *ctx, struct MHD_Connection *connection, voi
 	} else {
 		peer_free(s, *socket_context);
 		*socket_context = NULL;
+		desk_left(desk);
 	}
 }
 
@@ -378,30 +380,30 @@ static int read_file(const char *path, char **ret, struct err *e)
 	return 0;
 }
 
-static char *url_of(struct MHD_Daemon *d, const struct config_address *address, bool tls)
+static char *url_of(const struct config_address *address, unsigned port, bool tls)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct buffer b = BUFFER_INIT;
-	const union MHD_DaemonInfo *port = MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT);
 	bool six = address->socket.any.sa_family == AF_INET6;
 	const void *addr = six ? (const void *)&address->socket.in6.sin6_addr
 	                       : (const void *)&address->socket.in.sin_addr;
 	inet_ntop(address->socket.any.sa_family, addr, text, sizeof(text));
-	buffer_putf(&b, six ? "%s://[%s]:%u" : "%s://%s:%u", tls ? "https" : "http", text,
-	            port ? port->port : 0);
+	buffer_putf(&b, six ? "%s://[%s]:%u" : "%s://%s:%u", tls ? "https" : "http", text, port);
 	buffer_put_byte(&b, 0);
 	return (char *)b.p;
 }
 
-static int listen_on(struct server *s, const struct config_address *address, const char *cert,
-                     const char *key, struct err *e)
+static unsigned threads_of(const struct config *c)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	return c->threads ? (unsigned)c->threads : (unsigned)(online > 0 ? online : 1);
+}
+
+static int open_desk(struct server *s, struct desk *desk, const struct config_address *address,
+                     const char *cert, const char *key, struct err *e)
 {
 	const struct config *c = s->config;
-	long online = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned threads = c->threads ? (unsigned)c->threads : (unsigned)(online > 0 ? online : 1);
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-	if (address->socket.any.sa_family == AF_INET6)
-		flags |= MHD_USE_IPv6;
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	struct MHD_OptionItem tls[] = {
 		{cert ? MHD_OPTION_HTTPS_MEM_CERT : MHD_OPTION_END, 0, (void *)(uintptr_t)cert},
 		{cert ? MHD_OPTION_HTTPS_MEM_KEY : MHD_OPTION_END, 0, (void *)(uintptr_t)key},
@@ -410,24 +412,34 @@ static int listen_on(struct server *s, const struct config_address *address, con
 	if (cert)
 		flags |= MHD_USE_TLS;
 	errno = 0;
-	struct MHD_Daemon *d = MHD_start_daemon(
+	desk->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL,
-		MHD_OPTION_SOCK_ADDR, &address->socket.any, MHD_OPTION_NOTIFY_COMPLETED, completed, s,
-		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, s,
-		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)POOL, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)(c->connections_max > threads ? c->connections_max : threads),
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(c->connection_timeout_ms / 1000),
-		MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0u, MHD_OPTION_THREAD_STACK_SIZE,
-		(size_t)STACK, MHD_OPTION_STRICT_FOR_CLIENT, -1, MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024u,
-		MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
-	if (!d && errno)
+		MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, desk,
+		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)c->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)(c->connection_timeout_ms / 1000), MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK,
+		MHD_OPTION_STRICT_FOR_CLIENT, -1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+	if (!desk->daemon && errno)
 		return err_sys(e, errno, "cannot listen on %s", address->text);
-	if (!d)
+	if (!desk->daemon)
 		return err_set(e, ERR_IO, "cannot listen on %s%s", address->text,
 		               cert ? " (is the certificate or key malformed?)" : "");
-	s->urls[s->n] = url_of(d, address, cert != NULL);
-	s->daemons[s->n++] = d;
+	s->daemons[s->n_daemons++] = desk->daemon;
+	return 0;
+}
+
+static int listen_on(struct server *s, const struct config_address *address, const char *cert,
+                     const char *key, struct err *e)
+{
+	struct desk *desks;
+	unsigned threads = threads_of(s->config);
+	int rc = doors_add(s->doors, address, threads, s, &desks, e);
+	for (unsigned i = 0; i < threads && rc == 0; i++)
+		rc = open_desk(s, &desks[i], address, cert, key, e);
+	if (rc < 0)
+		return rc;
+	s->urls[s->n] = url_of(address, doors_port(s->doors, s->n), cert != NULL);
+	s->n++;
 	return 0;
 }
 
@@ -449,7 +461,9 @@ int server_start(const struct config *config, struct store *store, struct access
 	pthread_mutex_init(&s->spares_lock, NULL);
 	s->workers = workers_new(WORKERS);
 	s->hangups = hangups_new(config->connection_timeout_ms);
-	if (!s->workers || !s->hangups)
+	s->doors = doors_new((unsigned)config->connections_max);
+	s->daemons = xcalloc(config->listen.n * threads_of(config) + 1, sizeof(*s->daemons));
+	if (!s->workers || !s->hangups || !s->doors)
 		rc = err_set(e, ERR_IO, "cannot start threads");
 	if (rc == 0 && *config->tls_certificate)
 		rc = read_file(config->tls_certificate, &cert, e);
@@ -459,6 +473,8 @@ int server_start(const struct config *config, struct store *store, struct access
 		rc = listen_on(s, &config->listen.p[i], cert, key, e);
 	free(cert);
 	free(key);
+	if (rc == 0)
+		rc = doors_open(s->doors, e);
 	if (rc < 0) {
 		server_stop(s, 0);
 		return rc;
@@ -476,11 +492,7 @@ void server_stop(struct server *s, unsigned grace_ms)
 {
 	const struct timespec tick = {0, 5000000};
 	s->stopping = true;
-	for (size_t i = 0; i < s->n; i++) {
-		MHD_socket fd = MHD_quiesce_daemon(s->daemons[i]);
-		if (fd != MHD_INVALID_SOCKET)
-			close(fd);
-	}
+	doors_close(s->doors);
 	for (unsigned waited = 0; waited < grace_ms && s->busy; waited += 5)
 		nanosleep(&tick, NULL);
 	s->ending = true;
@@ -488,10 +500,12 @@ void server_stop(struct server *s, unsigned grace_ms)
 		resolver_hush(s->resolver); /* resumes who waits for it */
 	if (s->workers)
 		workers_stop(s->workers); /* resumes what is suspended, which libmicrohttpd requires before it stops */
-	for (size_t i = 0; i < s->n; i++) {
+	for (size_t i = 0; i < s->n_daemons; i++)
 		MHD_stop_daemon(s->daemons[i]);
+	for (size_t i = 0; i < s->n; i++)
 		free(s->urls[i]);
-	}
+	free(s->daemons);
+	doors_free(s->doors);
 	workers_free(s->workers);
 	hangups_free(s->hangups);
 	lookup_discard_spares(s);
