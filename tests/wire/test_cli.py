@@ -222,7 +222,7 @@ def killed_import(store, files, chance, longest):
     for attempt in range(200):
         process = subprocess.Popen([DRIBBLE, "import", "--store", store, *files], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            limit = longest if attempt > 12 else chance.uniform(0.1 * longest, longest)
+            limit = longest if attempt > 12 else chance.uniform(min(0.01, longest / 2), longest)
             err = process.communicate(timeout=limit if attempt < 30 else 60 * SLOW)[1]
         except subprocess.TimeoutExpired:
             process.kill()
