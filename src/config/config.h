@@ -147,6 +147,8 @@ int config_accounts_path(const struct config *config, char **ret_path, struct er
 bool config_address_is_loopback(const struct config_address *address);
 /* ADDR:PORT with a numeric address; IPv6 in brackets. */
 int config_address_parse(const char *text, struct config_address *ret_address, struct err *e);
+/* A socket that listens there and does not block, or -1 and errno. ret_bound: the address with the port it got, where 0 was asked for. */
+int config_address_listen(const struct config_address *address, int backlog, struct config_address *ret_bound);
 
 /* Permissions of a file in octal, as 0660. */
 int config_mode_parse(const char *text, unsigned *ret_mode);

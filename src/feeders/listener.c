@@ -395,26 +395,12 @@ static int open_unix(struct place *p, unsigned mode, struct err *e)
 
 static int open_tcp(struct place *p, const struct config_address *address, struct err *e)
 {
-	struct config_address bound = *address;
-	int one = 1;
-	p->fd = socket(address->socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		       0);
+	struct config_address bound;
+	p->fd = config_address_listen(address, BACKLOG, &bound);
 	if (p->fd < 0)
-		return err_sys(e, errno, "dnstap_tcp: %s", address->text);
-	setsockopt(p->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (address->socket.any.sa_family == AF_INET6)
-		setsockopt(p->fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	if (bind(p->fd, &address->socket.any, address->length) < 0 || listen(p->fd, BACKLOG) < 0 ||
-	    getsockname(p->fd, &bound.socket.any, &bound.length) < 0)
 		return err_sys(e, errno, "dnstap_tcp: cannot listen on %s", address->text);
-	const char *colon = strrchr(
-		address->text,
-		':'); /* port 0 became one that is free; both kinds have it in the same place */
-	struct buffer b = BUFFER_INIT;
-	buffer_putf(&b, "%.*s:%u%c", (int)(colon - address->text), address->text,
-		    ntohs(bound.socket.in.sin_port), 0);
 	free(p->where);
-	p->where = (char *)b.p;
+	p->where = xstrdup(bound.text);
 	return 0;
 }
 

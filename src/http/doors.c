@@ -2,7 +2,6 @@
 #include "http/doors.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,7 +19,8 @@ enum {
 };
 
 struct door {
-	int fd;
+	int fd; /* -1: closed */
+	struct config_address address;
 	struct desk *desks; /* owned */
 	unsigned n, next;   /* next: who is given one when all have as many */
 };
@@ -59,36 +59,29 @@ void doors_free(struct doors *d)
 {
 	if (!d)
 		return;
-	for (size_t i = 0; i < d->n; i++)
-		free(d->doors[i].desks);
+	for (size_t i = 0; i < d->n; i++) {
+		struct door *door = &d->doors[i];
+		for (unsigned k = 0; k < door->n; k++) {
+			if (door->desks[k].daemon)
+				MHD_stop_daemon(door->desks[k].daemon);
+		}
+		free(door->desks);
+	}
 	close(d->bell);
 	free(d);
-}
-
-static int listen_on(const struct config_address *a)
-{
-	static const int on = 1;
-	int fd = socket(a->socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if ((a->socket.any.sa_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
-	    bind(fd, &a->socket.any, a->length) == 0 && listen(fd, BACKLOG) == 0)
-		return fd;
-	int error = errno;
-	close(fd);
-	errno = error;
-	return -1;
 }
 
 int doors_add(struct doors *d, const struct config_address *address, unsigned desks, void *owner,
               struct desk **ret, struct err *e)
 {
-	int fd = listen_on(address);
+	struct door *door = &d->doors[d->n];
+	int fd = config_address_listen(address, BACKLOG, &door->address);
 	if (fd < 0)
 		return err_sys(e, errno, "cannot listen on %s", address->text);
-	struct door *door = &d->doors[d->n++];
-	*door = (struct door){.fd = fd, .n = desks, .desks = xcalloc(desks, sizeof(*door->desks))};
+	d->n++;
+	door->fd = fd;
+	door->n = desks;
+	door->desks = xcalloc(desks, sizeof(*door->desks));
 	for (unsigned i = 0; i < desks; i++) {
 		door->desks[i].doors = d;
 		door->desks[i].owner = owner;
@@ -97,13 +90,9 @@ int doors_add(struct doors *d, const struct config_address *address, unsigned de
 	return 0;
 }
 
-unsigned doors_port(const struct doors *d, size_t i)
+const struct config_address *doors_address(const struct doors *d, size_t i)
 {
-	struct config_address a = {0};
-	a.length = sizeof(a.socket);
-	if (getsockname(d->doors[i].fd, &a.socket.any, &a.length) != 0)
-		return 0;
-	return ntohs(a.socket.any.sa_family == AF_INET6 ? a.socket.in6.sin6_port : a.socket.in.sin_port);
+	return &d->doors[i].address;
 }
 
 /* --- letting in --- */

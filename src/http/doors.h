@@ -9,7 +9,6 @@
 
 #include <microhttpd.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 
 #include "base/err.h"
 #include "config/config.h"
@@ -20,20 +19,20 @@ struct doors;
 struct desk {
 	struct doors *doors;       /* borrowed */
 	void *owner;               /* of who opened it */
-	struct MHD_Daemon *daemon; /* borrowed; set before doors_open */
+	struct MHD_Daemon *daemon; /* the doors' own; set before doors_open */
 	atomic_uint connections;
 };
 
 /* connections_max: at once, over all addresses; more wait outside. NULL: no descriptors were left. */
 struct doors *doors_new(unsigned connections_max);
-/* After doors_close. */
+/* After doors_close. Stops all daemons, and with them what connections are left. */
 void doors_free(struct doors *d);
 
 /* Listens on an address, with so many desks behind it, which are the doors' own. Nobody is let in before doors_open. */
 int doors_add(struct doors *d, const struct config_address *address, unsigned desks, void *owner,
               struct desk **ret, struct err *e);
-/* Of the address added as number i: a port 0 was replaced. */
-unsigned doors_port(const struct doors *d, size_t i);
+/* The address added as number i, with the port it got. */
+const struct config_address *doors_address(const struct doors *d, size_t i);
 
 /* Starts to let in. */
 int doors_open(struct doors *d, struct err *e);

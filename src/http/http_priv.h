@@ -34,8 +34,6 @@ struct server {
 	struct workers *workers;     /* owned */
 	struct hangups *hangups;     /* owned */
 	struct doors *doors;         /* owned */
-	struct MHD_Daemon **daemons; /* owned: one for each thread of each address */
-	size_t n_daemons;
 	char *urls[CONFIG_LISTEN_MAX]; /* owned */
 	size_t n;
 	atomic_uint busy;    /* requests between their first call and their completion */

@@ -2,7 +2,6 @@
 /* Connections and the life of a request: see http_priv.h. */
 #include "http/server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -380,19 +379,6 @@ static int read_file(const char *path, char **ret, struct err *e)
 	return 0;
 }
 
-static char *url_of(const struct config_address *address, unsigned port, bool tls)
-{
-	char text[INET6_ADDRSTRLEN];
-	struct buffer b = BUFFER_INIT;
-	bool six = address->socket.any.sa_family == AF_INET6;
-	const void *addr = six ? (const void *)&address->socket.in6.sin6_addr
-	                       : (const void *)&address->socket.in.sin_addr;
-	inet_ntop(address->socket.any.sa_family, addr, text, sizeof(text));
-	buffer_putf(&b, six ? "%s://[%s]:%u" : "%s://%s:%u", tls ? "https" : "http", text, port);
-	buffer_put_byte(&b, 0);
-	return (char *)b.p;
-}
-
 static unsigned threads_of(const struct config *c)
 {
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -424,7 +410,6 @@ static int open_desk(struct server *s, struct desk *desk, const struct config_ad
 	if (!desk->daemon)
 		return err_set(e, ERR_IO, "cannot listen on %s%s", address->text,
 		               cert ? " (is the certificate or key malformed?)" : "");
-	s->daemons[s->n_daemons++] = desk->daemon;
 	return 0;
 }
 
@@ -432,14 +417,15 @@ static int listen_on(struct server *s, const struct config_address *address, con
                      const char *key, struct err *e)
 {
 	struct desk *desks;
+	struct buffer url = BUFFER_INIT;
 	unsigned threads = threads_of(s->config);
 	int rc = doors_add(s->doors, address, threads, s, &desks, e);
 	for (unsigned i = 0; i < threads && rc == 0; i++)
 		rc = open_desk(s, &desks[i], address, cert, key, e);
 	if (rc < 0)
 		return rc;
-	s->urls[s->n] = url_of(address, doors_port(s->doors, s->n), cert != NULL);
-	s->n++;
+	buffer_putf(&url, "%s://%s%c", cert ? "https" : "http", doors_address(s->doors, s->n)->text, '\0');
+	s->urls[s->n++] = (char *)url.p;
 	return 0;
 }
 
@@ -462,7 +448,6 @@ int server_start(const struct config *config, struct store *store, struct access
 	s->workers = workers_new(WORKERS);
 	s->hangups = hangups_new(config->connection_timeout_ms);
 	s->doors = doors_new((unsigned)config->connections_max);
-	s->daemons = xcalloc(config->listen.n * threads_of(config) + 1, sizeof(*s->daemons));
 	if (!s->workers || !s->hangups || !s->doors)
 		rc = err_set(e, ERR_IO, "cannot start threads");
 	if (rc == 0 && *config->tls_certificate)
@@ -500,12 +485,9 @@ void server_stop(struct server *s, unsigned grace_ms)
 		resolver_hush(s->resolver); /* resumes who waits for it */
 	if (s->workers)
 		workers_stop(s->workers); /* resumes what is suspended, which libmicrohttpd requires before it stops */
-	for (size_t i = 0; i < s->n_daemons; i++)
-		MHD_stop_daemon(s->daemons[i]);
+	doors_free(s->doors);
 	for (size_t i = 0; i < s->n; i++)
 		free(s->urls[i]);
-	free(s->daemons);
-	doors_free(s->doors);
 	workers_free(s->workers);
 	hangups_free(s->hangups);
 	lookup_discard_spares(s);

@@ -3,13 +3,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
-#include <pthread.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -67,8 +64,6 @@ static int end(void **state)
 	while (n_clients)
 		close(clients[--n_clients]);
 	doors_close(doors);
-	for (int i = 0; i < DESKS; i++)
-		MHD_stop_daemon(desks[i].daemon);
 	doors_free(doors);
 	return 0;
 }
@@ -76,12 +71,11 @@ static int end(void **state)
 static int client(void)
 {
 	const struct timeval wait = {WAIT_S, 0};
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)doors_port(doors, 0)),
-	                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const struct config_address *to = doors_address(doors, 0);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	assert_true(fd >= 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(connect(fd, &to->socket.any, to->length), 0);
 	return fd;
 }
 
@@ -165,11 +159,10 @@ static void test_nobody_when_closed(void **state)
 {
 	(void)state;
 	come(2);
-	unsigned port = doors_port(doors, 0);
 	doors_close(doors);
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const struct config_address *to = doors_address(doors, 0);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_not_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_not_equal(connect(fd, &to->socket.any, to->length), 0);
 	close(fd);
 	ask(clients[0]); /* who is inside is served */
 	assert_true(answered(clients[0], 0));
@@ -179,16 +172,13 @@ static void test_nobody_when_closed(void **state)
 
 static void test_an_address_that_is_taken(void **state)
 {
-	struct config_address address;
+	const struct config_address *address = doors_address(doors, 0);
 	struct desk *more;
 	struct err e;
 	(void)state;
-	char text[32];
-	snprintf(text, sizeof(text), "127.0.0.1:%u", doors_port(doors, 0));
-	assert_int_equal(config_address_parse(text, &address, &e), 0);
 	struct doors *other = doors_new(1);
-	assert_true(doors_add(other, &address, 1, NULL, &more, &e) < 0);
-	assert_non_null(strstr(e.text, text));
+	assert_true(doors_add(other, address, 1, NULL, &more, &e) < 0);
+	assert_non_null(strstr(e.text, address->text));
 	doors_close(other);
 	doors_free(other);
 	doors_close(NULL);
