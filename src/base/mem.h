@@ -5,6 +5,9 @@
 
 #include <stddef.h>
 
+/* Settles how the C library keeps memory, for all of the process: to be called first. */
+void mem_settle(void);
+
 void *xmalloc(size_t n) __attribute__((malloc, returns_nonnull));
 void *xcalloc(size_t count, size_t n) __attribute__((malloc, returns_nonnull));
 void *xrealloc(void *p, size_t n) __attribute__((returns_nonnull));

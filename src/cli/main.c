@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "cli/command.h"
 
 static const struct command commands[] = {
@@ -69,6 +70,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	mem_settle();
 	take_standard_places();
 	int code = run(argc, argv);
 	errno = 0;

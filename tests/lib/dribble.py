@@ -217,6 +217,15 @@ def cli(*args, stdin=b"", code=0, timeout=60, env=None):
     return ran
 
 
+def peak_of(*args, **how):
+    """dribble, and how many KiB it took at most."""
+    tell = ("import resource, subprocess, sys; p = subprocess.run(sys.argv[1:]); "
+            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(p.returncode)")
+    ran = run([sys.executable, "-c", tell, DRIBBLE, *args], **how)
+    ok(ran.code == 0, ran)
+    return ran, int(ran.out)
+
+
 def store_of(*files, into=None):
     """A store folder with those files imported."""
     store = into or os.path.join(tempdir("store"), "db")

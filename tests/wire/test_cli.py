@@ -108,6 +108,14 @@ def several():
     eq(total(store), (100, 5050))
 
 
+@check("an import takes the memory that it was given and little besides, however much it reads")
+def bounded_memory():
+    path = os.path.join(tempdir(), "workload")
+    cli("bench", "--records", "400000", "--observations", "800000", "--hot", "1000", "--write", path)
+    _, peak = peak_of("import", "--memory", "16M", "--store", new_store(), path)
+    ok(peak < (110 << 10) * sanitized(), f"{peak} KiB")
+
+
 @check("the same file again counts once: {0}", rows=["same path", "renamed", "gzip of it", "zstd of it", "on the same command line"])
 def same_file(how):
     store, data = new_store(), ndjson(RECORDS)
