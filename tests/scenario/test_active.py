@@ -12,7 +12,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from dribble import DRIBBLE, ROOT, SLOW, Fail, Server, check, eq, main, ndjson, ok, once, quote, sanitized, tempdir, wait_for, write
+from dribble import DRIBBLE, ROOT, SLOW, Fail, Server, check, eq, main, ndjson, ok, once, quote, sanitized, seconds, tempdir, wait_for, write
 from servers import TYPES, Knot, TapReceiver, Unbound, ask as dns_ask, wire_name
 
 ZONE = """$TTL 300
@@ -196,7 +196,7 @@ OFF = {"dribble-disable-active-query": ""}
 
 @check("a lookup has what the DNS says now, as one observation of the sensor active")
 def found():
-    began = int(time.time())
+    began = seconds()
     answer = shop().ask("shop.test")
     eq(rows(answer), [("shop.test", "MX", "10 mail.shop.test", 1), ("shop.test", "NS", "ns.shop.test", 1),
                       ("shop.test", "SOA", "ns.shop.test hostmaster.shop.test 1 3600 600 86400 60", 1)])

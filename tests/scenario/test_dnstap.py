@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sys
-import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -102,7 +101,7 @@ def knot_was_asked():
     """(file, what it answered {record: count}, before, after)"""
     path = os.path.join(tempdir("tap"), "knot.dnstap")
     knot = Knot(ZONES, dnstap=path)  # its first answer, to the test that it is there, is in the file too
-    before = int(time.time()) - 20 * SLOW
+    before = seconds() - 20 * SLOW
     said = []
     for name, rrtype in QUESTIONS:
         said += kdig(knot.port, name, rrtype)
@@ -111,7 +110,7 @@ def knot_was_asked():
     axfr = kdig(knot.port, "elsewhere.test", "AXFR")
     knot.stop()
     said += soa + soa + axfr  # once for the test that it is there
-    return path, as_dribble_writes(said, 1600000000), before, int(time.time()) + 1
+    return path, as_dribble_writes(said, 1600000000), before, seconds() + 1
 
 
 @check("knotd: names, types, data and counts are those that kdig shows")

@@ -49,7 +49,7 @@ def whose(what):
     server = Server(new_store())
     headers = {"dribble-sensor": "header"} if what in ("dribble-sensor", "both") else {}
     body = lines("w", 3, **({"sensor_id": "line"} if what in ("the lines", "both") else {})) + lines("v", 2) + b"bad\n"
-    before = int(time.time())
+    before = seconds()
     server.feed(body, headers=headers)
     own = "header" if headers else "anonymous"
     want = {own: (5, {"malformed": 1})} if what in ("nobody said", "dribble-sensor") else {"line": (3, {"malformed": 0}), own: (2, {"malformed": 1})}
