@@ -85,11 +85,11 @@ static void serving_read(const char *store, char *ret, size_t n)
 	fclose(f);
 }
 
-struct store *cli_store(const char *command, const struct config *config, enum store_mode mode)
+static struct store *open_store(const char *command, const struct config *config, enum store_mode mode, struct damage damage)
 {
 	struct err e;
 	struct store *s;
-	struct store_options opt = {.cache_bytes = config->cache, .threads = (unsigned)config->threads};
+	struct store_options opt = {.cache_bytes = config->cache, .threads = (unsigned)config->threads, .damage = damage};
 	int rc = store_open(config->store, mode, &opt, &s, &e);
 	if (rc == 0)
 		return s;
@@ -102,6 +102,16 @@ struct store *cli_store(const char *command, const struct config *config, enum s
 			         url);
 	}
 	return NULL;
+}
+
+struct store *cli_store(const char *command, const struct config *config, enum store_mode mode)
+{
+	return open_store(command, config, mode, (struct damage){NULL, NULL});
+}
+
+struct store *cli_store_damaged(const char *command, const struct config *config, struct damage damage)
+{
+	return open_store(command, config, STORE_READ, damage);
 }
 
 void cli_serving_write(const struct store *s, const char *url)

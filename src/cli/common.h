@@ -19,6 +19,8 @@ int cli_options(int argc, char **argv, struct config *config, unsigned scope,
 
 /* Opens the configured store. On failure says why, and how to reach the server that holds it, and returns NULL. */
 struct store *cli_store(const char *command, const struct config *config, enum store_mode mode);
+/* For reading, with what is damaged told and passed over. */
+struct store *cli_store_damaged(const char *command, const struct config *config, struct damage damage);
 
 /* The folder of a store's URI; NULL when it has none. */
 const char *cli_store_folder(const char *uri);

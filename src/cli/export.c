@@ -6,6 +6,7 @@
 #include "answer/answer.h"
 #include "cli/common.h"
 #include "cli/out.h"
+#include "cli/salvage.h"
 #include "query/walk.h"
 
 static const char help[] =
@@ -14,7 +15,11 @@ static const char help[] =
 	"a line. Importing it rebuilds the same database. Works while a server holds the store.\n\n"
 	"Examples:\n"
 	"  dribble export --store /var/lib/dribble | zstd > backup.ndjson.zst\n"
-	"  dribble export --store /var/lib/dribble circl.lu 185.194.93.14\n";
+	"  dribble export --store /var/lib/dribble circl.lu 185.194.93.14\n"
+	"  dribble export --store /var/lib/dribble --salvage | dribble import --store /tmp/rebuilt -\n"
+	"\n"
+	"  --salvage\n"
+	"      passes over what is damaged, names it, and writes what can still be read; exit 1 then\n";
 
 /* Owner rows, in key order: each record stands in one. */
 static int export_all(struct store *s, struct err *e)
@@ -85,28 +90,54 @@ static int export_value(struct store *s, const char *text, struct err *e)
 	return rc;
 }
 
+static int export_salvaged(const struct config *config)
+{
+	struct salvage salvage = {0};
+	struct err e;
+	int code = EXIT_FAILED;
+	struct store *s = cli_store_damaged("export", config, salvage_damage(&salvage));
+	int rc = s ? salvage_export(s, &e) : 0;
+	if (rc < 0 && rc != ERR_CANCELLED)
+		cli_fail("export", 0, "%s", e.text);
+	else if (salvage.n_told)
+		cli_fail("export", 0, "what can be read is written: the rest is missing, and some counts may be too low");
+	else if (s)
+		code = EXIT_DONE;
+	store_close(s);
+	salvage_release(&salvage);
+	return code;
+}
+
+static int export_sound(const struct config *config, int n, char **values)
+{
+	struct err e;
+	struct store *s = cli_store("export", config, STORE_READ);
+	if (!s)
+		return EXIT_FAILED;
+	int rc = n ? 0 : export_all(s, &e);
+	for (int i = 0; i < n && rc == 0; i++)
+		rc = export_value(s, values[i], &e);
+	store_close(s);
+	return rc == 0 || rc == ERR_CANCELLED ? EXIT_DONE : cli_fail("export", EXIT_FAILED, "%s", e.text);
+}
+
 int export_main(int argc, char **argv)
 {
 	struct config config;
-	struct err e;
-	int code = EXIT_FAILED, rc = 0;
-	int first = cli_options(argc, argv, &config, CONFIG_FOR_STORE | CONFIG_FOR_READING, NULL, help,
+	bool salvage = false;
+	const struct config_own_option own[] = {{"salvage", NULL, &salvage}, {NULL, NULL, NULL}};
+	int code = EXIT_USAGE;
+	int first = cli_options(argc, argv, &config, CONFIG_FOR_STORE | CONFIG_FOR_READING, own, help,
 	                        &code);
 	if (first < 0)
 		return code;
 	signal(SIGPIPE, SIG_IGN);
-	struct store *s = cli_store("export", &config, STORE_READ);
-	if (s) {
-		if (first == argc)
-			rc = export_all(s, &e);
-		for (int i = first; i < argc && rc == 0; i++)
-			rc = export_value(s, argv[i], &e);
-		code = rc == 0 || rc == ERR_CANCELLED ? EXIT_DONE
-		                                      : cli_fail("export", EXIT_FAILED, "%s", e.text);
-	} else {
-		code = EXIT_FAILED;
-	}
-	store_close(s);
+	if (!salvage)
+		code = export_sound(&config, argc - first, argv + first);
+	else if (first == argc)
+		code = export_salvaged(&config);
+	else
+		code = cli_fail("export", EXIT_USAGE, "%s: --salvage writes everything, and takes no values", argv[first]);
 	config_release(&config);
 	return code;
 }

@@ -70,15 +70,16 @@ static int read_listed(struct disk *d, struct contents *c, const struct table_se
 	if (is_alive(alive, number))
 		return 0;
 	int rc = tables_open(d->tables, number, &t, e);
+	if (rc == 0 && (table_rows(t) != get_be(note.p, 8) || table_octets(t) != get_be(note.p + 8, 8))) {
+		table_close(t);
+		rc = err_set(e, ERR_CORRUPT, "%s/tables/%08llu.table: not the table that was written",
+			     d->base.path, (unsigned long long)number);
+	}
+	if ((rc != ERR_NOTFOUND || d->last_try) && damage_is_passed(&d->damage, rc, e))
+		return 0;
 	*gone = rc == ERR_NOTFOUND;
 	if (rc < 0)
 		return *gone ? ERR_CORRUPT : rc;
-	if (table_rows(t) != get_be(note.p, 8) || table_octets(t) != get_be(note.p + 8, 8)) {
-		table_close(t);
-		return err_set(e, ERR_CORRUPT,
-			       "%s/tables/%08llu.table: not the table that was written",
-			       d->base.path, (unsigned long long)number);
-	}
 	c->tables = xrealloc(c->tables, (c->n_tables + 1) * sizeof(struct table *));
 	c->tables[c->n_tables++] = t;
 	return 0;
@@ -103,6 +104,32 @@ static int read_tables(struct disk *d, struct contents *to, const struct table_s
 
 /* --- fresh rows --- */
 
+/* A source that ends where it is damaged, when that is passed over. */
+struct readable {
+	struct source source; /* first */
+	struct source *of;
+	const struct damage *damage;
+};
+
+static int readable_row(struct readable *r, int rc, const struct err *e)
+{
+	r->source.key = r->of->key;
+	r->source.value = r->of->value;
+	return rc < 0 && damage_is_passed(r->damage, rc, e) ? 0 : rc;
+}
+
+static int readable_seek(struct source *source, struct bytes at, struct err *e)
+{
+	struct readable *r = (struct readable *)source;
+	return readable_row(r, r->of->seek(r->of, at, e), e);
+}
+
+static int readable_next(struct source *source, struct err *e)
+{
+	struct readable *r = (struct readable *)source;
+	return readable_row(r, r->of->next(r->of, e), e);
+}
+
 /* Reads the rows of an area into memory. */
 static int read_area(struct disk *d, struct contents *to, struct err *e)
 {
@@ -110,7 +137,8 @@ static int read_area(struct disk *d, struct contents *to, struct err *e)
 	struct fresh *with = NULL;
 	disk_area_prefix(to->area, prefix);
 	struct rocks_cursor *c = rocks_cursor_new(d->rocks, NULL, bytes_of(prefix, sizeof(prefix)));
-	int rc = fresh_with(to->fresh, to->area, rocks_cursor_source(c), &with, e);
+	struct readable rows = {{.seek = readable_seek, .next = readable_next}, rocks_cursor_source(c), &d->damage};
+	int rc = fresh_with(to->fresh, to->area, &rows.source, &with, e);
 	rocks_cursor_free(c);
 	if (rc < 0)
 		return rc;
@@ -156,7 +184,7 @@ static int read_areas(struct disk *d, struct contents *to, struct err *e)
 		rc = s->seek(s, bytes_of(at + 1, AREA_PREFIX - 1), e);
 	}
 	rocks_cursor_free(c);
-	return rc < 0 ? rc : 0;
+	return rc < 0 && !damage_is_passed(&d->damage, rc, e) ? rc : 0;
 }
 
 /* Removes rows that became a table just before the end, and do not count any more. */

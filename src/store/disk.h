@@ -47,6 +47,8 @@ struct disk {
 	struct keeper *keeper; /* NULL when read-only */
 	struct counting *counting;
 	bool read_only;
+	struct damage damage; /* see struct store_options; with a tell it is read-only */
+	bool last_try;        /* of opening: a table that is not there is not one that was merged meanwhile */
 	pthread_rwlock_t writing; /* held for reading while a change goes to RocksDB and comes into view, for writing to
 	                             change area or to open RocksDB again */
 	pthread_mutex_t publishing; /* who changes fresh holds it; taken before view */

@@ -90,6 +90,7 @@ int disk_scan_begin(struct store *s, struct scan **ret, struct err *e)
 	merger_lend(&sc->merger, (struct source **)(sc->parts + fresh->n), n);
 	for (size_t i = 0; i < set->n; i++) {
 		table_source_init(&sc->tables[i], live_table(set->live[i]), false);
+		sc->tables[i].cursor.damage = d->damage;
 		merger_add(&sc->merger, &sc->tables[i].source);
 	}
 	for (size_t i = 0; i < fresh->n; i++) {

@@ -20,9 +20,11 @@ static size_t scheme_len(const char *uri)
 int store_open(const char *uri, enum store_mode mode, const struct store_options *opt,
                struct store **ret, struct err *e)
 {
-	static const struct store_options defaults = {0, 0};
+	static const struct store_options defaults = {.threads = 0};
 	if (!opt)
 		opt = &defaults;
+	if (opt->damage.tell && mode != STORE_READ)
+		return err_set(e, ERR_USAGE, "%s: a store that may be damaged is not written to", uri);
 	size_t n = scheme_len(uri);
 	if (!n) {
 		if (!*uri)

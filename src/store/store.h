@@ -33,9 +33,18 @@ enum store_mode {
 	STORE_CREATE, /* written to, made if it is not there */
 };
 
+/* Who is told of what is damaged, a sentence that names the file each time it is come upon. */
+struct damage {
+	void (*tell)(void *ctx, const char *sentence);
+	void *ctx;
+};
+
 struct store_options {
 	uint64_t cache_bytes; /* block cache; 0: the default */
 	unsigned threads;     /* background work; 0: as many as processors */
+	/* With STORE_READ. With a tell, what is damaged is no error: it is told, its rows are missing, and scans go on behind them. Rows that other
+	 * files have, too, lack what the damaged one would add. */
+	struct damage damage;
 };
 
 /* Counters for people; approximate where exact ones would cost a scan. */

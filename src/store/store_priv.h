@@ -2,6 +2,7 @@
 /* What an implementation of the store provides. One file each: store_rocksdb.c, store_memory.c. */
 #pragma once
 
+#include "store/damage.h"
 #include "store/store.h"
 
 /* The functions mean what store.h says of them; forget, figures, compact and verify may be NULL where they have

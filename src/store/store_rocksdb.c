@@ -239,8 +239,8 @@ static void init_locks(struct disk *d)
 	pthread_mutex_init(&d->view, NULL);
 }
 
-/* *gone: a table was not there. */
-static int open_once(const char *path, enum store_mode mode, const struct store_options *opt, struct store **ret,
+/* *gone: a table was not there. last: this is the last try. */
+static int open_once(const char *path, enum store_mode mode, const struct store_options *opt, bool last, struct store **ret,
                      bool *gone, struct err *e)
 {
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -251,6 +251,8 @@ static int open_once(const char *path, enum store_mode mode, const struct store_
 	while (strlen(d->base.path) > 1 && d->base.path[strlen(d->base.path) - 1] == '/')
 		d->base.path[strlen(d->base.path) - 1] = '\0';
 	d->read_only = mode == STORE_READ;
+	d->damage = opt->damage;
+	d->last_try = last;
 	init_locks(d);
 	char *rocks = path_join(d->base.path, "rocksdb"), *tables = path_join(d->base.path, "tables");
 	d->counting = counting_new();
@@ -258,10 +260,11 @@ static int open_once(const char *path, enum store_mode mode, const struct store_
 	d->tables = tables_new(tables, opt->cache_bytes ? (size_t)opt->cache_bytes : CACHE_DEFAULT);
 	uint64_t left_at = 0;
 	int rc = at_rest_read(d->base.path, &left_at, e); /* before: a writer may begin in between */
-	rc = rc < 0 ? rc : rocks_open(rocks, d->read_only, ROCKS_CACHE, threads, &d->rocks, e);
+	if (rc >= 0 || damage_is_passed(&d->damage, rc, e))
+		rc = rocks_open(rocks, d->read_only, ROCKS_CACHE, threads, &d->rocks, e);
 	if (rc == 0 && rocks_sequence(d->rocks) < left_at)
 		rc = err_set(e, ERR_CORRUPT, "%s: the store is damaged: rocksdb is older than it was when it was closed", path);
-	if (rc == 0)
+	if (rc == 0 || (d->rocks && damage_is_passed(&d->damage, rc, e)))
 		rc = check_layout(d, e);
 	if (rc == 0 && !d->read_only)
 		rc = at_rest_remove(d->base.path, e);
@@ -294,9 +297,9 @@ static int disk_open(const char *path, enum store_mode mode, const struct store_
 	if (rc < 0)
 		return rc;
 	bool gone = true;
-	for (int i = 0; gone && i < (mode == STORE_READ ? READ_TRIES : 1); i++) {
+	for (int tries = mode == STORE_READ ? READ_TRIES : 1; gone && tries; tries--) {
 		gone = false;
-		rc = open_once(path, mode, opt, ret, &gone, e);
+		rc = open_once(path, mode, opt, tries == 1, ret, &gone, e);
 	}
 	return rc;
 }

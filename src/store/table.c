@@ -370,8 +370,9 @@ static int settle(struct table_cursor *c, struct err *e)
 				return 1;
 			/* What is come upon by walking is read once, most likely: the cache is for what is sought. */
 			int rc = descend(c, NULL, c->depth != leaf && !c->pass, e);
-			if (rc < 0)
+			if (rc < 0 && !damage_is_passed(&c->damage, rc, e))
 				return rc;
+			l->at += rc < 0;
 			continue;
 		}
 		if (c->depth - 1 == leaf && is_over(c)) {
@@ -419,8 +420,12 @@ int table_seek(struct table_cursor *c, struct bytes at, struct err *e)
 		if (l->at == l->segment->n)
 			break;
 		int rc = descend(c, c->depth == leaf ? &at : NULL, !c->pass, e);
-		if (rc < 0)
+		if (rc < 0 && !damage_is_passed(&c->damage, rc, e))
 			return rc;
+		if (rc < 0) {
+			l->at++; /* behind it */
+			break;
+		}
 		l = &c->level[c->depth - 1];
 		l->at = segment_find(l->segment, at);
 	}

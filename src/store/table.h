@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "store/cache.h"
+#include "store/damage.h"
 #include "store/merger.h"
 #include "store/segment.h"
 
@@ -50,6 +51,7 @@ int table_verify(struct table *t, struct err *e);
 struct table_cursor {
 	struct table *table;
 	bool pass; /* reads for once: what it reads is not kept in the cache */
+	struct damage damage; /* with a tell: what cannot be read is told, and passed over; e is wanted then */
 	struct bytes hi; /* borrowed; rows from here on are not wanted, so that the end may be said instead of them. Empty: no such bound */
 	int depth; /* levels that are loaded; 0: nowhere */
 	struct table_level {

@@ -4,6 +4,7 @@ others, and never a crash. `check` finds it.
 
 Each octet of a file is a point. By default some are tried, with DRIBBLE_CRASH=all every one.
 """
+import json
 import os
 import struct
 import sys
@@ -131,6 +132,41 @@ def write_to(store, name):
     return True
 
 
+def identity(line):
+    record = json.loads(line)
+    return record["rrname"], record["rrtype"], json.dumps(record["rdata"])
+
+
+@once
+def records():
+    return {identity(line): json.loads(line) for line in feed().export.splitlines()}
+
+
+@once
+def fresh_records():
+    """What s1 and s3 hold is in no table."""
+    store = os.path.join(tempdir("fresh"), "db")
+    import_all(store, ["s1", "s3"])
+    return {identity(line) for line in cli("export", "--store", store).out.splitlines()}
+
+
+def salvage(store, name):
+    """Each record once, with no numbers but its own or lower ones; all of it where nothing is damaged. Returns which."""
+    ran = cli("export", "--store", store, "--salvage", code=(0, 1))
+    if ran.code == 1:
+        names_it(ran, name)
+    else:
+        ok(sorted(ran.out.splitlines()) == sorted(feed().export.splitlines()), "wrong records", ran.err)
+    seen = set()
+    for line in ran.out.splitlines():
+        got, key = json.loads(line), identity(line)
+        ok(key in records() and key not in seen, "wrong record", line)
+        seen.add(key)
+        want = records()[key]
+        ok(got["count"] <= want["count"] and want["time_first"] <= got["time_first"] <= got["time_last"] <= want["time_last"], "wrong numbers", line)
+    return seen
+
+
 def is_found(state, name):
     """What has a checksum of its own. Of a store that was killed nothing tells what OPTIONS and IDENTITY were: they are not read for
     records."""
@@ -170,6 +206,8 @@ def bits_are_flipped(state):
                 exported, checked = look_at(copy.store, name, is_found(state, name))
                 told += checked.code
                 if ALL or rng.random() < 0.3:
+                    salvage(copy.store, name)
+                if ALL or rng.random() < 0.3:
                     write_to(copy.store, name)
             except Fail as fail:
                 raise Fail(how, fail)
@@ -199,6 +237,31 @@ def the_rest_is_readable():
         ok(answers[200] > 10 * answers[500] and set(answers) == {200, 500}, answers)
         eq(server.feed(feed().sources["s1"].bytes)["rejected"], 0)
         server.stop()
+
+
+@check("salvage: {0}", rows=["any segment of a table", "the foot of a table", "a table is gone", "nothing is damaged"])
+def salvaged(what):
+    name = "tables/" + os.listdir(os.path.join(closed(), "tables"))[0]
+    size = os.path.getsize(os.path.join(closed(), name))
+    octets = range(4000, size - 4000, (size - 8000) // 10) if what == "any segment of a table" else [size - 50]
+    for at in octets:
+        with Copy(closed(), name) as copy:
+            if what == "a table is gone":
+                os.unlink(copy.path)
+            elif what != "nothing is damaged":
+                flip(copy.path, at, 4)
+            ran = cli("export", "--store", copy.store, code=(0, 1))
+            got = salvage(copy.store, name)
+            if what in ("the foot of a table", "a table is gone"):
+                eq(ran.code, 1)
+                ok(fresh_records() <= got and len(got) < len(records()), "the fresh rows are left", len(got))
+                continue
+            eq(got, set(records()), f"octet {at}")
+            fresh = os.path.join(copy.root, "fresh")
+            out = cli("export", "--store", copy.store, "--salvage", code=(0, 1)).out
+            cli("import", "--store", fresh, "-", stdin=out)
+            cli("check", "--store", fresh)
+            eq(cli("export", "--store", fresh).out, feed().export)
 
 
 # ---------------------------------------------------------------- the end of the log
