@@ -4,8 +4,9 @@
  * DESIGN: one thread works. A merge of large tables takes long, and what comes in meanwhile must
  * not wait for it: while it writes, the thread looks now and then for something smaller to do
  * (fresh rows that become a table, a merge of smaller tables), does it first, and goes on. So few
- * tables are alive at any time, whatever is under way, with no more threads than one. Merges nest,
- * each of a lower size class than the one that it interrupts.
+ * tables are alive at any time, whatever is under way. Merges nest, each of a lower size class than
+ * the one that it interrupts. What they write is packed by threads beside: one alone fell behind a
+ * large import, which then waited half a minute for it.
  *
  * What fails is tried again, seldomer and seldomer: a disk that was full may have room. A table that
  * cannot be read is left alone from then on, and the others are merged without it.
@@ -76,7 +77,7 @@ static int write_table(struct keeper *k, struct merger *m, bool merge, int level
 	char *path = tables_path(k->disk->tables, number);
 	struct table_writer *w = NULL;
 	int rc = table_writer_open(path, level, dictionary, &w, e);
-	if (rc == 0 && level == TABLE_LEVEL_SMALL) /* somebody waits for it */
+	if (rc == 0 && merge)
 		table_writer_beside(w);
 	if (rc == 0)
 		rc = merger_seek(m, start, &key, &value, e);
