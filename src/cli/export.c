@@ -19,7 +19,7 @@ static const char help[] =
 	"  dribble export --store /var/lib/dribble --salvage | dribble import --store /tmp/rebuilt -\n"
 	"\n"
 	"  --salvage\n"
-	"      passes over what is damaged, names it, and writes what can still be read; exit 1 then\n";
+	"      passes over what is damaged, names it, and writes what can still be read of everything; exit 1 then\n";
 
 /* Owner rows, in key order: each record stands in one. */
 static int export_all(struct store *s, struct err *e)
@@ -99,12 +99,11 @@ static int export_salvaged(const struct config *config)
 	int rc = s ? salvage_export(s, &e) : 0;
 	if (rc < 0 && rc != ERR_CANCELLED)
 		cli_fail("export", 0, "%s", e.text);
-	else if (salvage.n_told)
-		cli_fail("export", 0, "what can be read is written: the rest is missing, and some counts may be too low");
+	else if (salvage.n && s && rc == 0)
+		cli_fail("export", 0, "what can be read is written: records may be missing, and counts and times lack what was lost");
 	else if (s)
 		code = EXIT_DONE;
 	store_close(s);
-	salvage_release(&salvage);
 	return code;
 }
 

@@ -3,36 +3,33 @@
  *
  * DESIGN: a record's rows all have its numbers, and most often lie in different segments: what one has lost another still has. So of every
  * row the record's others are looked up. It is written at the first of those that are there, in the order owner row, data rows, with
- * the numbers of the one that counts most: that has lost least.
+ * what they say together: the greatest count, the earliest and the latest times. No row has more than is true.
  */
 #include "cli/salvage.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "answer/answer.h"
-#include "base/mem.h"
+#include "base/hash.h"
 #include "cli/common.h"
 #include "cli/out.h"
 #include "store/keys.h"
-
-enum { TOLD_MAX = 1000 }; /* sentences that are remembered */
 
 /* Each damage is come upon several times, and told once. */
 static void tell(void *ctx, const char *sentence)
 {
 	struct salvage *s = ctx;
-	for (size_t i = 0; i < s->n_told && i < TOLD_MAX; i++) {
-		if (strcmp(s->told[i], sentence) == 0)
+	uint64_t hash = hash64(sentence, strlen(sentence));
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->told[i] == hash)
 			return;
 	}
-	if (s->n_told < TOLD_MAX) {
-		s->told = xrealloc(s->told, (s->n_told + 1) * sizeof(*s->told));
-		s->told[s->n_told] = xstrdup(sentence);
-	}
-	s->n_told++;
+	if (s->n == SALVAGE_TOLD_MAX)
+		return;
+	s->told[s->n++] = hash;
 	cli_fail("export", 0, "%s", sentence);
+	if (s->n == SALVAGE_TOLD_MAX)
+		cli_fail("export", 0, "what else is damaged is not told any more");
 }
 
 struct damage salvage_damage(struct salvage *s)
@@ -40,26 +37,28 @@ struct damage salvage_damage(struct salvage *s)
 	return (struct damage){tell, s};
 }
 
-void salvage_release(struct salvage *s)
-{
-	for (size_t i = 0; i < s->n_told && i < TOLD_MAX; i++)
-		free(s->told[i]);
-	free(s->told);
-}
-
 struct salvaging {
 	struct scan *rows;   /* over everything */
 	struct scan *lookup; /* of other rows of the same record */
 	struct answer answer;
-	struct buffer lines, key, text;
+	struct buffer lines, key, text, behind;
 	/* Of the row that was come upon: */
 	struct bytes here; /* its key */
 	bool found;        /* one of the record's rows */
 	bool elsewhere;    /* that was another one */
-	struct value best;
-	struct buffer best_value, value; /* best borrows from the first */
+	struct seen seen;  /* what they say; texts borrowed from the row that was come upon, or from these: */
+	struct buffer sensor_id, bailiwick;
 	struct err *e;
 };
+
+static void keep_text(struct bytes *text, struct buffer *in)
+{
+	if (text->p == in->p)
+		return;
+	buffer_clear(in);
+	buffer_put_bytes(in, *text);
+	*text = buffer_bytes(in);
+}
 
 /* Looks at one of the record's rows. */
 static int look(void *ctx, struct bytes key, bool whole)
@@ -68,22 +67,29 @@ static int look(void *ctx, struct bytes key, bool whole)
 	struct bytes found, value;
 	struct value v;
 	(void)whole;
-	int rc = scan_seek(s->lookup, key, &found, &value, s->e);
-	if (rc < 0)
+	bool here = bytes_eq(key, s->here);
+	int rc = 1;
+	if (!here) {
+		buffer_clear(&s->behind);
+		buffer_put_bytes(&s->behind, key);
+		key_to_successor(&s->behind);
+		scan_bound(s->lookup, buffer_bytes(&s->behind));
+		rc = scan_seek(s->lookup, key, &found, &value, s->e);
+		if (rc == 1 && !bytes_eq(found, key))
+			rc = 0;
+	}
+	if (rc <= 0)
 		return rc;
-	if (rc == 0 || !bytes_eq(found, key))
-		return 0;
 	if (!s->found)
-		s->elsewhere = !bytes_eq(key, s->here);
+		s->elsewhere = !here;
 	s->found = true;
-	buffer_clear(&s->value);
-	buffer_put_bytes(&s->value, value);
-	if (value_decode(buffer_bytes(&s->value), &v) != 0 || v.seen.count <= s->best.seen.count)
+	if (here || value_decode(value, &v) != 0)
 		return 0;
-	struct buffer before = s->best_value;
-	s->best_value = s->value;
-	s->value = before;
-	s->best = v;
+	uint64_t count = s->seen.count > v.seen.count ? s->seen.count : v.seen.count;
+	seen_merge(&s->seen, &v.seen);
+	s->seen.count = count;
+	keep_text(&s->seen.sensor_id, &s->sensor_id);
+	keep_text(&s->seen.bailiwick, &s->bailiwick);
 	return 0;
 }
 
@@ -107,11 +113,11 @@ static int export_row(struct salvaging *s, struct bytes key, struct bytes value)
 	if (rc < 0)
 		return err_set(s->e, rc, "a row of the store does not decode");
 	s->here = key;
-	s->best = (struct value){.seen = r.seen};
+	s->seen = r.seen;
 	rc = look_at_all(s, &r);
 	if (rc < 0 || s->elsewhere)
 		return rc;
-	r.seen = s->best.seen;
+	r.seen = s->seen;
 	answer_line(&s->answer, &r, &s->lines);
 	return out_flush(&s->lines, false, s->e);
 }
@@ -136,7 +142,7 @@ int salvage_export(struct store *store, struct err *e)
 	scan_end(s.lookup);
 	scan_end(s.rows);
 	answer_release(&s.answer);
-	struct buffer *buffers[] = {&s.lines, &s.key, &s.text, &s.best_value, &s.value};
+	struct buffer *buffers[] = {&s.lines, &s.key, &s.text, &s.behind, &s.sensor_id, &s.bailiwick};
 	for (size_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++)
 		buffer_release(buffers[i]);
 	return rc;

@@ -4,10 +4,12 @@
 
 #include "store/store.h"
 
-/* Zero it before the store is opened; release it after that was closed. */
+enum { SALVAGE_TOLD_MAX = 1000 };
+
+/* Zero it before the store is opened. */
 struct salvage {
-	size_t n_told; /* damages that were told on stderr */
-	char **told;
+	size_t n; /* damages that were told on stderr */
+	uint64_t told[SALVAGE_TOLD_MAX]; /* hashes of the sentences */
 };
 
 /* For struct store_options. */
@@ -15,5 +17,3 @@ struct damage salvage_damage(struct salvage *s);
 
 /* Writes every record of which a row can be read to stdout, as COF. */
 int salvage_export(struct store *s, struct err *e);
-
-void salvage_release(struct salvage *s);

@@ -21,21 +21,12 @@ void walk_end(struct walk *w)
 	buffer_release(&w->hi);
 }
 
-/* Makes the least key that is greater than all that begin with those of a buffer. It stays empty when there is none. */
-static void to_successor(struct buffer *key)
-{
-	while (key->n && key->p[key->n - 1] == 0xff)
-		key->n--;
-	if (key->n)
-		key->p[key->n - 1]++;
-}
-
 /* Goes to a key of the range that the walk is in. The scan is told where that ends: the store then reads no more than it needs. */
 static int seek(struct walk *w, struct bytes at, struct err *e)
 {
 	buffer_clear(&w->hi);
 	buffer_put_bytes(&w->hi, w->q->ranges[w->range].prefix);
-	to_successor(&w->hi);
+	key_to_successor(&w->hi);
 	scan_bound(w->scan, buffer_bytes(&w->hi));
 	return scan_seek(w->scan, at, &w->row_key, &w->row_value, e);
 }
@@ -98,7 +89,7 @@ int walk_skip_type(struct walk *w, struct err *e)
 	buffer_clear(&w->key);
 	buffer_put(&w->key, w->row_key.p, r->subject_n);
 	key_put_type(&w->key, (uint16_t)type);
-	to_successor(&w->key);
+	key_to_successor(&w->key);
 	return settle(w, seek(w, buffer_bytes(&w->key), e), e);
 }
 

@@ -104,30 +104,107 @@ static int read_tables(struct disk *d, struct contents *to, const struct table_s
 
 /* --- fresh rows --- */
 
-/* A source that ends where it is damaged, when that is passed over. */
+/* Rows of RocksDB's. Where damage is passed over it goes on behind what cannot be read. */
 struct readable {
 	struct source source; /* first */
-	struct source *of;
-	const struct damage *damage;
+	struct disk *disk;    /* borrowed, as prefix */
+	struct bytes prefix;
+	struct rocks_cursor *cursor;
+	struct buffer last; /* what was sought, or came, last; when damage is passed over */
 };
 
-static int readable_row(struct readable *r, int rc, const struct err *e)
+enum { FINER = 16 }; /* octets of a key by which the end of what is damaged is found more closely */
+
+/* With a new cursor: RocksDB's do not forget what failed, and then find what they do not find again. */
+static int seek_anew(struct readable *r, struct bytes at, struct err *e)
 {
-	r->source.key = r->of->key;
-	r->source.value = r->of->value;
-	return rc < 0 && damage_is_passed(r->damage, rc, e) ? 0 : rc;
+	rocks_cursor_free(r->cursor);
+	r->cursor = rocks_cursor_new(r->disk->rocks, NULL, r->prefix);
+	struct source *s = rocks_cursor_source(r->cursor);
+	return s->seek(s, at, e);
+}
+
+/* The first octet, from one on, with which behind those of a key something can be sought; 256: none. */
+static int find_octet(struct readable *r, struct buffer *key, int from)
+{
+	size_t n = key->n;
+	int rc = -1;
+	for (; from < 256 && rc < 0; from++) {
+		buffer_put_byte(key, (uint8_t)from);
+		rc = seek_anew(r, buffer_bytes(key), NULL);
+		key->n = n;
+	}
+	return rc < 0 ? 256 : from - 1;
+}
+
+/* Nothing tells where what cannot be read ends: keys that are greater and greater are tried. */
+static int seek_behind(struct readable *r, struct err *e)
+{
+	struct buffer key = BUFFER_INIT, found = BUFFER_INIT;
+	buffer_put_bytes(&key, buffer_bytes(&r->last));
+	int from = 0, octet = find_octet(r, &key, from), rc = 0;
+	while (octet == 256 && key.n) {
+		from = key.p[--key.n] + 1;
+		octet = find_octet(r, &key, from);
+	}
+	for (int i = 0; i < FINER && octet < 256; i++) {
+		buffer_clear(&found);
+		buffer_put_bytes(&found, buffer_bytes(&key));
+		buffer_put_byte(&found, (uint8_t)octet);
+		if (octet == from)
+			break;
+		buffer_put_byte(&key, (uint8_t)(octet - 1));
+		from = 0;
+		octet = find_octet(r, &key, from);
+	}
+	if (found.n)
+		rc = seek_anew(r, buffer_bytes(&found), e);
+	buffer_release(&key);
+	buffer_release(&found);
+	return rc;
+}
+
+static int readable_row(struct readable *r, int rc, struct err *e)
+{
+	const struct damage *damage = &r->disk->damage;
+	if (rc < 0 && damage_is_passed(damage, rc, e))
+		rc = seek_behind(r, e);
+	const struct source *s = rocks_cursor_source(r->cursor);
+	if (rc == 1 && damage->tell) {
+		buffer_clear(&r->last);
+		buffer_put_bytes(&r->last, s->key);
+	}
+	r->source.key = s->key;
+	r->source.value = s->value;
+	return rc;
 }
 
 static int readable_seek(struct source *source, struct bytes at, struct err *e)
 {
 	struct readable *r = (struct readable *)source;
-	return readable_row(r, r->of->seek(r->of, at, e), e);
+	struct source *s = rocks_cursor_source(r->cursor);
+	buffer_clear(&r->last);
+	buffer_put_bytes(&r->last, at);
+	return readable_row(r, s->seek(s, at, e), e);
 }
 
 static int readable_next(struct source *source, struct err *e)
 {
 	struct readable *r = (struct readable *)source;
-	return readable_row(r, r->of->next(r->of, e), e);
+	struct source *s = rocks_cursor_source(r->cursor);
+	return readable_row(r, s->next(s, e), e);
+}
+
+static void readable_begin(struct readable *r, struct disk *d, struct bytes prefix)
+{
+	*r = (struct readable){.source = {.seek = readable_seek, .next = readable_next}, .disk = d, .prefix = prefix};
+	r->cursor = rocks_cursor_new(d->rocks, NULL, prefix);
+}
+
+static void readable_end(struct readable *r)
+{
+	rocks_cursor_free(r->cursor);
+	buffer_release(&r->last);
 }
 
 /* Reads the rows of an area into memory. */
@@ -136,10 +213,10 @@ static int read_area(struct disk *d, struct contents *to, struct err *e)
 	uint8_t prefix[AREA_PREFIX];
 	struct fresh *with = NULL;
 	disk_area_prefix(to->area, prefix);
-	struct rocks_cursor *c = rocks_cursor_new(d->rocks, NULL, bytes_of(prefix, sizeof(prefix)));
-	struct readable rows = {{.seek = readable_seek, .next = readable_next}, rocks_cursor_source(c), &d->damage};
+	struct readable rows;
+	readable_begin(&rows, d, bytes_of(prefix, sizeof(prefix)));
 	int rc = fresh_with(to->fresh, to->area, &rows.source, &with, e);
-	rocks_cursor_free(c);
+	readable_end(&rows);
 	if (rc < 0)
 		return rc;
 	fresh_release(to->fresh);
@@ -171,8 +248,9 @@ static int read_areas(struct disk *d, struct contents *to, struct err *e)
 		return rc;
 	to->area = to->first_area;
 	to->fresh = fresh_new();
-	struct rocks_cursor *c = rocks_cursor_new(d->rocks, NULL, bytes_of(&prefix, 1));
-	struct source *s = rocks_cursor_source(c);
+	struct readable rows;
+	readable_begin(&rows, d, bytes_of(&prefix, 1));
+	struct source *s = &rows.source;
 	disk_area_prefix(to->first_area, at);
 	rc = s->seek(s, bytes_of(at + 1, AREA_PREFIX - 1), e);
 	while (rc == 1 && s->key.n >= AREA_PREFIX - 1) { /* one look for each area */
@@ -183,8 +261,8 @@ static int read_areas(struct disk *d, struct contents *to, struct err *e)
 		disk_area_prefix(to->area + 1, at);
 		rc = s->seek(s, bytes_of(at + 1, AREA_PREFIX - 1), e);
 	}
-	rocks_cursor_free(c);
-	return rc < 0 && !damage_is_passed(&d->damage, rc, e) ? rc : 0;
+	readable_end(&rows);
+	return rc < 0 ? rc : 0;
 }
 
 /* Removes rows that became a table just before the end, and do not count any more. */

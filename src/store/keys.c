@@ -198,6 +198,14 @@ void key_put_data(struct buffer *out, uint16_t type, enum rdata_form form, struc
 	put_data(out, form, rdata, term);
 }
 
+void key_to_successor(struct buffer *key)
+{
+	while (key->n && key->p[key->n - 1] == 0xff)
+		key->n--;
+	if (key->n)
+		key->p[key->n - 1]++;
+}
+
 bool key_put_owner_row(struct buffer *out, struct bytes owner, uint16_t type, enum rdata_form form,
                        struct bytes rdata)
 {

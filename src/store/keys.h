@@ -60,6 +60,9 @@ void key_put_data(struct buffer *out, uint16_t type, enum rdata_form form, struc
 bool key_put_owner_row(struct buffer *out, struct bytes owner, uint16_t type, enum rdata_form form,
                        struct bytes rdata);
 
+/* Makes the least key that is greater than all that begin with those of a buffer. It stays empty when there is none. */
+void key_to_successor(struct buffer *key);
+
 /* The keys of a record's data rows. emit is called once a row; key is valid during the call. whole says that the
  * row's value must carry the rdata whole. text is scratch for the printed form. Stops at the first non-zero answer and returns it. */
 int key_each_data_row(struct bytes owner, uint16_t type, enum rdata_form form, struct bytes rdata,

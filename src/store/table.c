@@ -168,7 +168,7 @@ static int read_foot(const struct table *t, struct foot *ret, struct err *e)
 int table_open(const char *path, uint64_t number, struct cache *cache, struct table **ret, struct err *e)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* of a pipe nothing is waited for */
 	if (fd < 0)
 		return err_sys(e, errno, "%s", path);
 	struct table *t = xcalloc(1, sizeof(*t));
@@ -178,6 +178,8 @@ int table_open(const char *path, uint64_t number, struct cache *cache, struct ta
 	t->cache = cache;
 	pthread_mutex_init(&t->lock, NULL);
 	int rc = fstat(fd, &st) == 0 ? 0 : err_sys(e, errno, "%s", path);
+	if (rc == 0 && !S_ISREG(st.st_mode))
+		rc = err_set(e, ERR_CORRUPT, "%s: not a file", path);
 	if (rc == 0) {
 		t->octets = (uint64_t)st.st_size;
 		rc = read_foot(t, &t->foot, e);
@@ -359,6 +361,18 @@ static bool is_over(const struct table_cursor *c)
 	return bytes_cmp(segment_key(l[-1].segment, l[-1].at), c->hi) >= 0;
 }
 
+/* What an entry of the last level that is loaded points to cannot be read: goes behind it. False when nothing is wanted there. */
+static bool step_over(struct table_cursor *c)
+{
+	struct table_level *l = &c->level[c->depth - 1];
+	if (c->hi.n && bytes_cmp(segment_key(l->segment, l->at), c->hi) >= 0) {
+		let_go(c, 0);
+		return false;
+	}
+	l->at++;
+	return true;
+}
+
 /* From a level that may have run out: up to one that has more, and down to the rows again. */
 static int settle(struct table_cursor *c, struct err *e)
 {
@@ -372,7 +386,8 @@ static int settle(struct table_cursor *c, struct err *e)
 			int rc = descend(c, NULL, c->depth != leaf && !c->pass, e);
 			if (rc < 0 && !damage_is_passed(&c->damage, rc, e))
 				return rc;
-			l->at += rc < 0;
+			if (rc < 0 && !step_over(c))
+				return 0;
 			continue;
 		}
 		if (c->depth - 1 == leaf && is_over(c)) {
@@ -381,9 +396,10 @@ static int settle(struct table_cursor *c, struct err *e)
 		}
 		if (l->segment->first + l->segment->n < l->segment->of) {
 			int rc = widen(c, e);
-			if (rc < 0)
+			if (rc < 0 && !damage_is_passed(&c->damage, rc, e))
 				return rc;
-			continue;
+			if (rc == 0)
+				continue;
 		}
 		let_go(c, c->depth - 1);
 		if (!c->depth)
@@ -423,7 +439,8 @@ int table_seek(struct table_cursor *c, struct bytes at, struct err *e)
 		if (rc < 0 && !damage_is_passed(&c->damage, rc, e))
 			return rc;
 		if (rc < 0) {
-			l->at++; /* behind it */
+			if (!step_over(c))
+				return 0;
 			break;
 		}
 		l = &c->level[c->depth - 1];

@@ -12,7 +12,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from crash import *  # noqa: E402,F403
-from dribble import Server, check, cli, main, once  # noqa: E402
+from dribble import Server, check, cli, cof, main, ndjson, once  # noqa: E402
 
 LINES = 300
 FOR_PEOPLE = ("LOG", "LOCK", "serving")  # no part of the store
@@ -239,29 +239,103 @@ def the_rest_is_readable():
         server.stop()
 
 
-@check("salvage: {0}", rows=["any segment of a table", "the foot of a table", "a table is gone", "nothing is damaged"])
-def salvaged(what):
+def at_foot(path, size):
+    flip(path, size - 50, 4)
+
+
+def by_pipe(path, size):
+    os.unlink(path)
+    os.mkfifo(path)
+
+
+LOST = {"the foot of a table": at_foot, "a table is gone": lambda path, size: os.unlink(path), "a table is a pipe": by_pipe}
+
+
+@check("salvage: {0}", rows=[*LOST])
+def fresh_rows_are_left(what):
+    name = "tables/" + os.listdir(os.path.join(closed(), "tables"))[0]
+    with Copy(closed(), name) as copy:
+        LOST[what](copy.path, os.path.getsize(copy.path))
+        names_it(cli("export", "--store", copy.store, code=1), name)
+        got = salvage(copy.store, name)
+        ok(fresh_records() <= got and len(got) < len(records()), "the fresh rows are left", len(got))
+
+
+@check("salvage: any segment of a table, and a store that is made of it")
+def any_segment():
     name = "tables/" + os.listdir(os.path.join(closed(), "tables"))[0]
     size = os.path.getsize(os.path.join(closed(), name))
-    octets = range(4000, size - 4000, (size - 8000) // 10) if what == "any segment of a table" else [size - 50]
-    for at in octets:
+    for at in range(4000, size - 4000, (size - 8000) // 10):
         with Copy(closed(), name) as copy:
-            if what == "a table is gone":
-                os.unlink(copy.path)
-            elif what != "nothing is damaged":
-                flip(copy.path, at, 4)
-            ran = cli("export", "--store", copy.store, code=(0, 1))
-            got = salvage(copy.store, name)
-            if what in ("the foot of a table", "a table is gone"):
-                eq(ran.code, 1)
-                ok(fresh_records() <= got and len(got) < len(records()), "the fresh rows are left", len(got))
-                continue
-            eq(got, set(records()), f"octet {at}")
+            flip(copy.path, at, 4)
+            eq(salvage(copy.store, name), set(records()), f"octet {at}")
             fresh = os.path.join(copy.root, "fresh")
-            out = cli("export", "--store", copy.store, "--salvage", code=(0, 1)).out
-            cli("import", "--store", fresh, "-", stdin=out)
+            cli("import", "--store", fresh, "-", stdin=cli("export", "--store", copy.store, "--salvage", code=(0, 1)).out)
             cli("check", "--store", fresh)
             eq(cli("export", "--store", fresh).out, feed().export)
+
+
+@check("salvage: of a store that is not damaged it is an export, and takes no values")
+def nothing_is_damaged():
+    said = cli("export", "--store", closed(), "--salvage")
+    eq(sorted(said.out.splitlines()), sorted(feed().export.splitlines()))
+    eq(said.err, b"")
+    ok(b"takes no values" in cli("export", "--store", closed(), "--salvage", "a.example", code=2).err)
+
+
+@once
+def fresh_only():
+    """No table: RocksDB's file of rows holds everything."""
+    store = os.path.join(tempdir("fresh_only"), "db")
+    cli("import", "--store", store, "-", stdin=ndjson(cof(f"h{i}.d{i % 97}.example", "A", f"198.51.{i >> 8}.{i & 255}", first=1600000000 + i) for i in range(6000)))
+    files = [(size, name) for name, size in files_of(store) if name.endswith(".sst")]
+    return store, max(files)
+
+
+@check("salvage: behind what is damaged of fresh rows it goes on")
+def behind():
+    store, (size, name) = fresh_only()
+    everything = set(cli("export", "--store", store).out.splitlines())
+    rng = random.Random(f"{Budget.seed}/fresh rows")
+    for at in [size // 3, *(rng.randrange(20000, size // 2) for _ in range(12 if ALL else 4))]:  # what is before tells how to read the store
+        with Copy(store, name) as copy:
+            flip(copy.path, at, 16)
+            ran = cli("export", "--store", copy.store, "--salvage", code=1)
+            names_it(ran, name)
+            got = set(ran.out.splitlines())
+            ok(got <= everything, "wrong records", at)
+            ok(len(got) > 5900, "too few records: a block has some hundred rows, and each record stands elsewhere, too", at, len(got))
+
+
+@check("salvage: what lies together and is lost does not take long, and is told in few sentences")
+def together():
+    name = "tables/" + os.listdir(os.path.join(closed(), "tables"))[0]
+    with Copy(closed(), name) as copy:
+        Copy.own(copy.path)
+        with open(copy.path, "r+b") as f:
+            f.seek(20000)
+            f.write(bytes(os.path.getsize(copy.path) // 2))
+        ran = cli("export", "--store", copy.store, "--salvage", code=1)
+        told = ran.err.splitlines()
+        ok(len(set(told)) == len(told), "told twice", told)
+        ok(len(ran.out.splitlines()) > len(records()) / 2, "too few records")
+
+
+@check("salvage: what a row has lost another one of the record says")
+def joined():
+    root = tempdir("joined")
+    store = os.path.join(root, "db")
+    names = [(f"n{i}.example", f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}") for i in range(30000)]
+    cli("import", "--store", store, "-", stdin=ndjson(cof(name, "A", address) for name, address in names))
+    zone = ndjson({"rrname": name, "rrtype": "A", "rdata": address, "zone_time_first": 1500000000, "zone_time_last": 1500000009} for name, address in names)
+    cli("import", "--store", store, "-", stdin=zone)
+    whole = sorted(cli("export", "--store", store).out.splitlines())
+    tables = sorted(os.listdir(os.path.join(store, "tables")))
+    eq(len(tables), 2)
+    flip(os.path.join(store, "tables", tables[1]), 80000, 255)
+    ran = cli("export", "--store", store, "--salvage", code=1)
+    names_it(ran, tables[1])
+    ok(sorted(ran.out.splitlines()) == whole, "something is lost")
 
 
 # ---------------------------------------------------------------- the end of the log
