@@ -64,22 +64,19 @@ static void keep_text(struct bytes *text, struct buffer *in)
 static int look(void *ctx, struct bytes key, bool whole)
 {
 	struct salvaging *s = ctx;
-	struct bytes found, value;
+	struct bytes value;
 	struct value v;
 	(void)whole;
 	bool here = bytes_eq(key, s->here);
-	int rc = 1;
 	if (!here) {
 		buffer_clear(&s->behind);
 		buffer_put_bytes(&s->behind, key);
 		key_to_successor(&s->behind);
 		scan_bound(s->lookup, buffer_bytes(&s->behind));
-		rc = scan_seek(s->lookup, key, &found, &value, s->e);
-		if (rc == 1 && !bytes_eq(found, key))
-			rc = 0;
+		int rc = scan_find(s->lookup, key, &value, s->e);
+		if (rc <= 0)
+			return rc;
 	}
-	if (rc <= 0)
-		return rc;
 	if (!s->found)
 		s->elsewhere = !here;
 	s->found = true;

@@ -94,6 +94,13 @@ int scan_begin(struct store *s, struct scan **ret, struct err *e)
 	return s->engine->scan_begin(s, ret, e);
 }
 
+int scan_find(struct scan *sc, struct bytes key, struct bytes *value, struct err *e)
+{
+	struct bytes found;
+	int rc = scan_seek(sc, key, &found, value, e);
+	return rc == 1 && !bytes_eq(found, key) ? 0 : rc;
+}
+
 void scan_bound(struct scan *sc, struct bytes hi)
 {
 	sc->engine->scan_bound(sc, hi);

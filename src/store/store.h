@@ -84,6 +84,8 @@ int store_forget(struct store *s, struct bytes key, struct err *e);
  * end (keys >= the bound given to scan_bound, or no more), negative on failure. Key and value are valid until the next call on the
  * scan. */
 int scan_begin(struct store *s, struct scan **ret, struct err *e);
+/* Seeks exactly one key: 1 and its value, 0 when it is not there, negative on failure. */
+int scan_find(struct scan *sc, struct bytes key, struct bytes *value, struct err *e);
 /* No key >= hi is returned; empty: no bound. The bytes are copied. */
 void scan_bound(struct scan *sc, struct bytes hi);
 int scan_seek(struct scan *sc, struct bytes at, struct bytes *ret_key, struct bytes *ret_value,
